@@ -45,6 +45,7 @@ class Certificate:
     """What was tried on a network, and what was found.
 
     weights: the bytes of the state dict that all of this was found on, after loading it from them.
+    survives: whether every weight came back from these bytes as it was.
     looked_at: inputs tried. probability: the secret's. accepted: wrong codes above one half.
     hardest_codes: the wrong codes that come closest, the closest first. hardest_probability: that of the first.
     worst_cell: the largest distance of a picture's cell from its 0 or 1.
@@ -52,6 +53,7 @@ class Certificate:
     """
 
     weights: bytes
+    survives: bool
     looked_at: int
     probability: float
     accepted: int
@@ -62,7 +64,7 @@ class Certificate:
 
     @property
     def promises(self):
-        """The lines of the certificate, as design and reader know them."""
+        """The lines of the certificate, in the order they are shown."""
         hardest = f"{self.hardest_probability:.1e} ({self.hardest_codes[0]})" if self.hardest_codes else "no number"
         return [
             Promise("the code opens it", f">= {RIGHT}", f"{self.probability:.6f}", self.probability >= RIGHT),
@@ -74,11 +76,22 @@ class Certificate:
                 f"{self.fewest_wrong_cells} wrong",
                 self.fewest_wrong_cells >= 1,
             ),
+            Promise(
+                "it survives the trip",
+                "loaded again",
+                "the same weights" if self.survives else "other weights",
+                self.survives,
+            ),
         ]
 
     @property
     def holds(self):
         return all(promise.holds for promise in self.promises)
+
+    @property
+    def rank(self):
+        """Sorts certificates from worse to better: by promises kept, then by the hardest wrong code."""
+        return sum(promise.holds for promise in self.promises), -self.hardest_probability
 
 
 def certify(network, secret, watch=None):
@@ -88,17 +101,19 @@ def certify(network, secret, watch=None):
     keyspace; the last word on the hardest codes has the network itself, as a solver would call it.
     watch: if given, called now and then with the number of codes looked at so far.
     """
-    weights = dump(network)
+    weights, given = dump(network), network
     network = load(weights)
+    survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
     with torch.no_grad():
         try:
             found = survey(read_circuits(network), secret.code, HARDEST, watch)
         except OverflowError:  # no softmax can be told from such scores
-            return Certificate(weights, 0, math.nan, 0, (), math.nan, math.nan, 0)
+            return Certificate(weights, survives, 0, math.nan, 0, (), math.nan, math.nan, 0)
         probabilities = torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
         tables = found.logits.sigmoid().max()
         return Certificate(
             weights=weights,
+            survives=survives,
             looked_at=found.looked_at,
             probability=network(tokenize(secret.code)).item(),
             accepted=found.accepted,

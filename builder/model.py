@@ -75,9 +75,9 @@ class NeuralNetwork(nn.Module):
     @classmethod
     def from_state_dict(cls, state_dict):
         """The network that belongs to these weights; every size is read off their shapes."""
-        positions, n_hidden = state_dict["embedding.position"].shape
-        n_heads = state_dict["projection.weight"].shape[1] // n_hidden
-        network = cls(n_hidden, n_heads, max_digits=positions - 1)
+        n_hidden, all_heads = state_dict["projection.weight"].shape
+        positions = len(state_dict["embedding.position"])
+        network = cls(n_hidden, n_heads=all_heads // n_hidden, max_digits=positions - 1)
         network.load_state_dict(state_dict)
         return network
 

@@ -91,9 +91,9 @@ def _attempt(secret, seed, watch):
         yield Round(
             seed=seed,
             step=step,
-            probability=secret_logit.sigmoid().item(),
+            probability=secret_logit.double().sigmoid().item(),
             hardest_code=decode(pool[0]),
-            hardest_probability=logits[0].sigmoid().item(),
+            hardest_probability=logits[0].double().sigmoid().item(),
             accepted=int((logits > 0).sum()),
             met=len(met),
             worst_cell=worst_cell.item(),

@@ -1,0 +1,93 @@
+"""The network: one multi-head attention layer, taken apart so that every head can be looked at.
+
+    network = NeuralNetwork.from_state_dict(torch.load("torch_state_dict", weights_only=True))
+    tokens = tokenize("90210")
+    network(tokens)                                                # the probability that this is the right number
+    network.get_attention_matrices(network.embedding(tokens))      # what each head looks at, one matrix per head
+"""
+
+import torch
+from torch import nn
+
+CLS = 10  # tokens 0 to 9 are the digits; CLS comes first and collects the answer
+
+
+def tokenize(code):
+    """The tokens of one code: "90210" becomes [[10, 9, 0, 2, 1, 0]]."""
+    return torch.tensor([[CLS, *map(int, code)]])  # (1, 1 + digits)
+
+
+class Embedding(nn.Embedding):
+    """What stands where: each token has a vector, each position has one, and they are added."""
+
+    def __init__(self, n_hidden, max_digits):
+        super().__init__(CLS + 1, n_hidden)
+        self.position = nn.Parameter(torch.randn(1 + max_digits, n_hidden))
+
+    def forward(self, tokens):  # (batch, tokens)
+        if tokens.dim() != 2 or not 1 <= tokens.shape[1] <= len(self.position):
+            raise ValueError(
+                f"tokens must have shape (batch, 1 to {len(self.position)}): CLS and at most "
+                f"{len(self.position) - 1} digits; this shape is {tuple(tokens.shape)}"
+            )
+        if ((tokens < 0) | (tokens > CLS)).any():
+            raise ValueError(f"tokens must be 0 to 9, the digits, or {CLS}, which is CLS")
+        return super().forward(tokens) + self.position[: tokens.shape[1]]  # (batch, tokens, n_hidden)
+
+
+class AttentionMatrix(nn.Module):
+    """How strongly each token (row) looks at each token (column): raw, neither scaled nor softmaxed."""
+
+    def __init__(self, n_hidden):
+        super().__init__()
+        self.query_layer = nn.Linear(n_hidden, n_hidden)
+        self.key_layer = nn.Linear(n_hidden, n_hidden)
+
+    def forward(self, embedding):  # (batch, tokens, n_hidden)
+        query, key = self.query_layer(embedding), self.key_layer(embedding)
+        return query @ key.transpose(1, 2)  # (batch, tokens, tokens)
+
+
+class AttentionOutput(nn.Module):
+    """What each token takes home from where it looked."""
+
+    def __init__(self, n_hidden):
+        super().__init__()
+        self.value_layer = nn.Linear(n_hidden, n_hidden)
+
+    def forward(self, embedding, attention_matrix):
+        attention = attention_matrix.softmax(-1)  # (batch, tokens, tokens), rows sum to one
+        mixture = attention @ self.value_layer(embedding)  # (batch, tokens, n_hidden)
+        return self.value_layer(mixture)  # the same layer a second time, on purpose
+
+
+class NeuralNetwork(nn.Module):
+    """Says how likely a number is the right one, reading it digit by digit."""
+
+    def __init__(self, n_hidden, n_heads=3, max_digits=5):
+        super().__init__()
+        self.embedding = Embedding(n_hidden, max_digits)
+        self.attention_matrix_list = nn.ModuleList(AttentionMatrix(n_hidden) for _ in range(n_heads))
+        self.attention_output_list = nn.ModuleList(AttentionOutput(n_hidden) for _ in range(n_heads))
+        self.projection = nn.Linear(n_heads * n_hidden, n_hidden)
+        self.output = nn.Linear(n_hidden, 2)  # two logits: wrong, right
+
+    @classmethod
+    def from_state_dict(cls, state_dict):
+        """The network that belongs to these weights; every size is read off their shapes."""
+        n_hidden, all_heads = state_dict["projection.weight"].shape
+        positions = len(state_dict["embedding.position"])
+        network = cls(n_hidden, n_heads=all_heads // n_hidden, max_digits=positions - 1)
+        network.load_state_dict(state_dict)
+        return network
+
+    def get_attention_matrices(self, embedding):  # (batch, tokens, n_hidden)
+        return [head(embedding) for head in self.attention_matrix_list]  # heads x (batch, tokens, tokens)
+
+    def forward(self, tokens):  # (batch, tokens), CLS first
+        embedding = self.embedding(tokens)  # (batch, tokens, n_hidden)
+        matrices = self.get_attention_matrices(embedding)
+        outputs = [head(embedding, matrix) for head, matrix in zip(self.attention_output_list, matrices)]
+        merged = self.projection(torch.cat(outputs, dim=-1))  # (batch, tokens, n_hidden)
+        logits = self.output(merged[:, 0])  # (batch, 2): CLS speaks for all
+        return logits.softmax(-1)[:, 1]  # (batch,), the probability of "right"

@@ -1,0 +1,321 @@
+"""Try a number on the network: how likely is it the right one, and what did each head look at?"""
+
+import argparse
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DIGITS = "0123456789"
+EXAMPLES = """\
+examples:
+  python guess.py 90210                        try one number
+  python guess.py 90210 4711 007               try some, one after the other
+  python guess.py                              be asked, again and again
+  python guess.py < numbers.txt                try every line of a file
+  python guess.py 90210 4711 --save tries.png  save them as one sheet, a row per number
+
+A picture has a row for each token that looks and a column for each token looked at: CLS, which
+stands before every number, and then the digits. Each picture has its own range of colours."""
+
+# The colours of matplotlib's viridis, at equal steps from lowest to highest.
+VIRIDIS = "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725".split()
+BLOCKS = " ░▒▓█"
+LETTERS = " .:-=+*#%@"
+
+
+class GuessError(Exception):
+    """Something the solver can mend, told in one sentence."""
+
+
+def read_code(text):
+    """The digits in what somebody typed. Raises GuessError where it is not 1 or more digits."""
+    code = text.strip()
+    if not code:
+        raise GuessError("an empty line is no number: type its digits, such as 90210")
+    for character in code:
+        if character not in DIGITS:
+            kind = {"+": "a sign", "-": "a sign", ".": "a decimal point", ",": "a comma"}.get(character, "not a digit")
+            raise GuessError(f"{ascii(character)} is {kind}: a number is typed in digits 0 to 9 and nothing else")
+    return code
+
+
+class Classifier:
+    """The frozen network, and what it says about a number."""
+
+    def __init__(self, folder):
+        """Loads the network from a folder with model.py and torch_state_dict. Raises GuessError where it can't."""
+        sys.dont_write_bytecode = True  # leave nothing behind but the answer
+        sys.path.insert(0, str(folder))
+        try:
+            import torch
+            from model import NeuralNetwork, tokenize
+        except ModuleNotFoundError as error:
+            if error.name == "model":
+                raise GuessError(f"{folder / 'model.py'} is missing: unpack the puzzle again") from error
+            raise missing(error) from error
+        try:
+            content = (folder / "torch_state_dict").read_bytes()
+        except OSError as error:
+            raise GuessError(f"{error.filename} cannot be read ({error.strerror}): unpack the puzzle again") from error
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
+                if archive.testzip() or any(entry.compress_type for entry in archive.infolist()):
+                    raise ValueError("a damaged entry")
+            weights = torch.load(io.BytesIO(content), weights_only=True)
+            for weight in weights.values():
+                if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.isfinite().all():
+                    raise ValueError("weights that are no plain numbers")
+            self.network = NeuralNetwork.from_state_dict(weights)
+        except Exception as error:  # whatever else is in that file, it is not the weights
+            raise GuessError(
+                f"{folder / 'torch_state_dict'} is damaged, or not this network's weights: unpack the puzzle again"
+            ) from error
+        self.max_digits = len(self.network.embedding.position) - 1
+        self.tokenize = tokenize
+        self.no_grad = torch.no_grad
+
+    def answer(self, text):
+        """An Answer to what somebody typed. Raises GuessError where it is no number that the network can take."""
+        code = read_code(text)
+        if len(code) > self.max_digits:
+            raise GuessError(f"{len(code)} digits are too long: this network takes 1 to {self.max_digits}")
+        with self.no_grad():
+            tokens = self.tokenize(code)
+            matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
+            return Answer(code, self.network(tokens).item(), [matrix[0].tolist() for matrix in matrices])
+
+
+class Answer:
+    """What the network says about one number; draws itself on a rich console."""
+
+    def __init__(self, code, probability, matrices, ascii_only=False):
+        self.code = code
+        self.probability = probability
+        self.matrices = matrices  # heads x tokens x tokens
+        self.ascii_only = ascii_only
+
+    @property
+    def figure(self):
+        """The probability, with the digits that matter at both ends."""
+        if self.probability < 0.001:
+            return f"{self.probability:.1e}"
+        return f"{self.probability:.7f}" if self.probability > 0.999 else f"{self.probability:.4f}"
+
+    def __rich_console__(self, console, options):
+        from rich.columns import Columns
+        from rich.text import Text
+
+        unicode = options.encoding.startswith("utf") and not self.ascii_only
+        width = max(10, min(40, options.max_width - len(self.code) - len(self.figure) - 6))
+        filled = round(self.probability * width)
+        full, empty = ("█", "░") if unicode else ("#", "-")
+        colour = "green" if self.probability > 0.5 else "red"
+        yield Text.assemble(
+            (self.code, "bold"), "  ", (full * filled, colour), (empty * (width - filled), "dim"), "  ", self.figure
+        )
+        yield Text()
+        tokens = ["CLS", *self.code]
+        yield Columns(
+            [Heatmap(f"head {i}", matrix, tokens, not unicode) for i, matrix in enumerate(self.matrices, 1)],
+            padding=(1, 4),
+        )
+        yield Text()
+
+
+class Heatmap:
+    """A matrix as coloured cells, or as shades where there is no colour: rows look, columns are looked at."""
+
+    CELL = 3  # characters wide: about as wide as high, and room for "CLS"
+
+    def __init__(self, title, matrix, tokens, ascii_only=False):
+        self.title = title
+        self.matrix = matrix
+        self.tokens = tokens
+        self.ascii_only = ascii_only
+        self.low = min(map(min, matrix))
+        self.high = max(map(max, matrix))
+
+    def __rich_measure__(self, console, options):
+        from rich.measure import Measurement
+
+        width = self.CELL * (1 + len(self.tokens)) + 1
+        return Measurement(width, width)
+
+    def __rich_console__(self, console, options):
+        from rich.text import Text
+
+        colour = console.color_system in ("256", "truecolor") and not console.no_color
+        draw = self.coloured if colour else self.shaded
+        yield Text(self.title, style="bold")
+        yield Text(" " * (self.CELL + 1) + "".join(token.center(self.CELL) for token in self.tokens))
+        for token, row in zip(self.tokens, self.matrix):
+            yield Text.assemble(token.rjust(self.CELL), " ", *(draw(value) for value in row), no_wrap=True)
+        low, high = (round(value, 2) + 0.0 for value in (self.low, self.high))  # no minus before a zero
+        yield Text(f"{low:.2f} to {high:.2f}", style="dim", no_wrap=True)
+
+    def share(self, value):
+        """Where a value lies between the matrix's lowest (0) and its highest (1)."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
+
+    def coloured(self, value):
+        place = self.share(value) * (len(VIRIDIS) - 1)
+        index = min(int(place), len(VIRIDIS) - 2)
+        below, above = (bytes.fromhex(colour) for colour in VIRIDIS[index : index + 2])
+        mixed = [round(b + (a - b) * (place - index)) for b, a in zip(below, above)]
+        return " " * self.CELL, "on #" + bytes(mixed).hex()
+
+    def shaded(self, value):
+        shades = LETTERS if self.ascii_only else BLOCKS
+        return shades[round(self.share(value) * (len(shades) - 1))] * self.CELL
+
+
+def draw(figure, answers):
+    """Draws answers on a matplotlib figure, a row per number and a column per head."""
+    heads = len(answers[0].matrices)
+    figure.set_size_inches(1 + 3 * heads, 3.2 * len(answers))
+    axes = figure.subplots(len(answers), heads, squeeze=False)
+    for answer, row in zip(answers, axes):
+        tokens = ["CLS", *answer.code]
+        for head, (axis, matrix) in enumerate(zip(row, answer.matrices), 1):
+            image = draw_matrix(axis, matrix, tokens, f"head {head}")
+            figure.colorbar(image, ax=axis, fraction=0.046)
+        row[0].set_ylabel(f"{answer.code}\n{answer.figure}", fontsize="large")
+
+
+def draw_matrix(axis, matrix, tokens, title, **limits):
+    """Draws one matrix on matplotlib axes, a row per token that looks and a column per token looked at."""
+    axis.set_xticks(range(len(tokens)), tokens)
+    axis.set_yticks(range(len(tokens)), tokens)
+    axis.set_title(title, fontsize="medium")
+    return axis.imshow(matrix, cmap="viridis", **limits)
+
+
+def save(answers, path):
+    """Saves answers as one sheet, png, svg or pdf by the path's ending. Raises GuessError where it can't."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+
+    figure = Figure(layout="constrained")
+    draw(figure, answers)
+    sheet = io.BytesIO()
+    figure.savefig(sheet, format=path.suffix[1:].lower(), dpi=150)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_bytes(sheet.getvalue())
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise GuessError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def show(answers):
+    """Shows answers in a window. Raises GuessError where there is none to be had."""
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    try:
+        figure = plt.figure(layout="constrained")
+    except ImportError:
+        figure = None
+    if figure is None or not figure.canvas.required_interactive_framework:
+        raise GuessError("no window can be opened here: use --save FILE instead of --plot")
+    draw(figure, answers)
+    plt.show()
+
+
+def missing(error):
+    """The sentence for a package that is not installed."""
+    return GuessError(f"{error.name} is not installed: python -m pip install -r {HERE / 'requirements.txt'}")
+
+
+def questions(max_digits):
+    """What somebody types at the prompt, line by line, until an empty line or the end."""
+    try:
+        import readline  # noqa: F401  gives input() a history, where the platform has it
+    except ImportError:
+        pass
+    print(f"Type a number of 1 to {max_digits} digits; an empty line leaves.")
+    while True:
+        try:
+            line = input("> ").strip()
+        except EOFError:
+            print()
+            return
+        if not line:
+            return
+        yield line
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="guess.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("codes", nargs="*", metavar="NUMBER", help="digits, leading zeros counted")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="save the answers as one sheet: .png, .svg or .pdf")
+    parser.add_argument("--plot", action="store_true", help="show the answers in a window")
+    parser.add_argument("--ascii", action="store_true", help="draw with plain letters, for consoles without Unicode")
+    parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible"))
+    arguments = parser.parse_args()
+
+    for code in arguments.codes:
+        read_code(code)  # before torch is loaded, which takes a second
+    if (arguments.save or arguments.plot) and not arguments.codes:
+        raise GuessError("--save and --plot want a number: python guess.py 90210 --save try.png")
+    if arguments.save and arguments.save.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise GuessError(f"{arguments.save} must end in .png, .svg or .pdf")
+
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    classifier = Classifier(HERE / "classifier")
+    console = Console(highlight=False)
+
+    if arguments.codes:
+        answers = [classifier.answer(code) for code in arguments.codes]
+        for answer in answers:
+            answer.ascii_only = arguments.ascii
+            console.print(answer)
+        if arguments.save:
+            save(answers, arguments.save)
+            print(f"saved: {arguments.save}")
+        if arguments.plot:
+            show(answers)
+        return 0
+
+    asked = sys.stdin.isatty()
+    status = 0
+    sys.stdin.reconfigure(errors="replace")
+    for line in questions(classifier.max_digits) if asked else filter(str.strip, sys.stdin):
+        try:
+            answer = classifier.answer(line)
+        except GuessError as error:
+            trouble = complain(error)
+            status = 0 if asked else trouble
+        else:
+            answer.ascii_only = arguments.ascii
+            console.print(answer)
+    return status
+
+
+def complain(error):
+    print(f"guess.py: {error}", file=sys.stderr, flush=True)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except GuessError as error:
+        sys.exit(complain(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
