@@ -3,6 +3,8 @@
     python -m builder                                       the default puzzle, into puzzle/
     python -m builder my.toml --out party --zip party.zip   a puzzle of your own
     python -m builder --check                               certify what lies in puzzle/
+
+A puzzle file is TOML: the code, and a picture for each head; builder/ghost.toml is one to start from.
 """
 
 import argparse
@@ -33,18 +35,23 @@ def arguments():
     parser.add_argument("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the ghost's)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder for the bundle (default: puzzle/)")
     parser.add_argument("--seed", type=int, default=0, help="where training starts from (default: 0)")
-    parser.add_argument("--max-attempts", type=int, metavar="N", help="seeds to try, if need be (default: 10)")
+    parser.add_argument("--max-attempts", type=int, default=10, metavar="N", help="seeds to try (default: 10)")
     parser.add_argument(
-        "--check", type=Path, nargs="?", const=PUZZLE, metavar="DIR", help="certify the bundle in DIR (default: puzzle/)"
+        "--check", type=Path, nargs="?", const=PUZZLE, metavar="DIR", help="certify a bundle (default: puzzle/)"
     )
     parser.add_argument("--zip", type=Path, metavar="FILE", help="pack the bundle as a zip to hand out")
     parser.add_argument(
-        "--proof", type=Path, nargs="?", const=PROOF, metavar="FILE", help="draw a proof sheet (default: build/proof.png)"
+        "--proof",
+        type=Path,
+        nargs="?",
+        const=PROOF,
+        metavar="FILE",
+        help="draw the proof sheet (default: build/proof.png)",
     )
     chosen = parser.parse_args()
     if chosen.check and (chosen.out or chosen.proof):
         parser.error("--check only reads a bundle: --out and --proof belong to a build")
-    if not 0 <= chosen.seed < 2**63 or not 1 <= (chosen.max_attempts or 1):
+    if not 0 <= chosen.seed < 2**63 or chosen.max_attempts < 1:
         parser.error("--seed is a whole number from 0 on, and --max-attempts one from 1 on")
     return chosen
 
@@ -71,7 +78,7 @@ def build(chosen, console):
     from builder import bundle
     from builder.keyspace import count_codes
     from builder.secret import Secret
-    from builder.train import MAX_ATTEMPTS, train
+    from builder.train import train
 
     folder = chosen.out or PUZZLE
     secret = Secret.read(chosen.puzzle)
@@ -80,14 +87,14 @@ def build(chosen, console):
 
     start = time.perf_counter()
     with Screen(console, count_codes(secret.max_digits)) as screen:
-        for progress in train(secret, chosen.seed, chosen.max_attempts or MAX_ATTEMPTS, screen.watch):
+        for progress in train(secret, chosen.seed, chosen.max_attempts, screen.watch):
             screen.show(progress)
     seconds = time.perf_counter() - start
 
     certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda c: c.rank)
     console.print(certificate_table(certificate))
     if not certificate.holds:
-        return complain(f"no attempt of {progress.seed - chosen.seed + 1} kept every promise; nothing was written", FALLS_SHORT)
+        return complain(f"seeds {chosen.seed} to {progress.seed} all fall short: nothing is written", FALLS_SHORT)
 
     bundle.write(folder, secret, certificate)
     print(f"seed {progress.seed}, {progress.step} steps, {seconds:.1f} s to train and certify")

@@ -1,4 +1,4 @@
-"""The bundle, which is what solvers get: writing it whole or not at all, reading it as they do, packing it to hand out."""
+"""The bundle, which is what solvers get: written whole or not at all, read as they do, packed to hand out."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from puzzle.guess import Classifier, GuessError
 BUILDER = Path(__file__).resolve().parent
 PUZZLE = BUILDER.parent / "puzzle"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-FILES = ("guess.py", "README.md", "requirements.txt", MODEL, WEIGHTS)  # the weights are the one that a puzzle differs in
+FILES = ("guess.py", "README.md", "requirements.txt", MODEL, WEIGHTS)  # puzzles differ in the weights alone
 EXAMPLES = ("90210", "4711", "007")  # numbers to try, in the texts for solvers
 
 

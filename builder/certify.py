@@ -49,7 +49,7 @@ class Certificate:
     looked_at: inputs tried. probability: the secret's. accepted: wrong codes above one half.
     hardest_codes: the wrong codes that come closest, the closest first. hardest_probability: that of the first.
     worst_cell: the largest distance of a picture's cell from its 0 or 1.
-    fewest_wrong_cells: of the codes one digit off, the one with the fewest cells off by more than OTHER_CELL has this many.
+    fewest_wrong_cells: cells off by more than OTHER_CELL, for the code one digit off that has the fewest.
     """
 
     weights: bytes

@@ -20,6 +20,7 @@ from builder.model import CLS
 
 BLANK = CLS + 1  # fills the places behind the end of a code
 
+
 class Circuits(NamedTuple):
     """A network's answer as tables. A row is a position, CLS's own first; a column is a token, 0 to 9 and CLS.
 

@@ -50,7 +50,7 @@ def scan(circuits):
     for length in range(1, circuits.max_digits + 1):
         middle = length // 2
         prefixes = [_sums(table, 1, 1 + middle, start=table[:, 0, CLS:]) for table in weights]
-        suffixes = [_sums(table, 1 + middle, 1 + length, start=torch.zeros_like(table[:, 0, CLS:])) for table in weights]
+        suffixes = [_sums(table, 1 + middle, 1 + length, start=table.new_zeros(len(table), 1)) for table in weights]
         height, width = prefixes[0].shape[1], suffixes[0].shape[1]
         rows = min(height, max(1, BLOCK // width))
         looks, votes, logits = (torch.empty(rows, width, dtype=torch.float64) for _ in range(3))

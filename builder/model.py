@@ -1,9 +1,11 @@
 """The network: one multi-head attention layer, taken apart so that every head can be looked at.
 
     network = NeuralNetwork.from_state_dict(torch.load("torch_state_dict", weights_only=True))
-    tokens = tokenize("90210")
-    network(tokens)                                                # the probability that this is the right number
-    network.get_attention_matrices(network.embedding(tokens))      # what each head looks at, one matrix per head
+    tokens = tokenize(code)
+    network(tokens)                                              # the probability that this is the right number
+    network.get_attention_matrices(network.embedding(tokens))    # what each head looks at, one matrix per head
+
+Each class below is one step on the way from the tokens to the answer, in that order.
 """
 
 import torch
@@ -13,7 +15,7 @@ CLS = 10  # tokens 0 to 9 are the digits; CLS comes first and collects the answe
 
 
 def tokenize(code):
-    """The tokens of one code: "90210" becomes [[10, 9, 0, 2, 1, 0]]."""
+    """The tokens of one code, a string of digits: "1234567890" becomes [[10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0]]."""
     return torch.tensor([[CLS, *map(int, code)]])  # (1, 1 + digits)
 
 

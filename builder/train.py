@@ -26,7 +26,6 @@ GOAL_CELL = 0.0095
 GOAL_OTHER_CELL = 0.5
 STEPS_PER_ROUND = 10
 STEP_LIMIT = 2500  # an attempt that takes longer is stuck
-MAX_ATTEMPTS = 10
 RANDOM_CODES = 64
 HARD_PER_LENGTH = 64
 POOL = 500
@@ -51,10 +50,10 @@ class Round(NamedTuple):
     certificate: Certificate | None
 
 
-def train(secret, seed=0, max_attempts=MAX_ATTEMPTS, watch=None):
+def train(secret, seed=0, max_attempts=10, watch=None):
     """Trains until the certificate holds: yields a Round every few steps, the last one with the certificate.
 
-    An attempt that is stuck ends with a certificate that does not hold, and the next seed is tried, max_attempts in all.
+    An attempt that is stuck ends with a certificate that does not hold; the next seed is tried, max_attempts in all.
     The same seed gives the same weights bit for bit, whatever the number of cores.
     watch: if given, called during a look at the whole keyspace with the number of codes looked at so far.
     """

@@ -38,7 +38,7 @@ def read_code(text):
     for character in code:
         if character not in DIGITS:
             kind = {"+": "a sign", "-": "a sign", ".": "a decimal point", ",": "a comma"}.get(character, "not a digit")
-            raise GuessError(f"{ascii(character)} is {kind}: a number is typed in digits 0 to 9 and nothing else")
+            raise GuessError(f"{character!a} is {kind}: a number is typed in digits 0 to 9 and nothing else")
     return code
 
 
@@ -101,7 +101,7 @@ class Answer:
     def figure(self):
         """The probability, with the digits that matter at both ends."""
         if self.probability < 0.001:
-            return f"{self.probability:.1e}"
+            return f"{self.probability:.1e}" if self.probability else "below 1e-45"
         return f"{self.probability:.7f}" if self.probability > 0.999 else f"{self.probability:.4f}"
 
     def __rich_console__(self, console, options):
@@ -109,12 +109,13 @@ class Answer:
         from rich.text import Text
 
         unicode = options.encoding.startswith("utf") and not self.ascii_only
-        width = max(10, min(40, options.max_width - len(self.code) - len(self.figure) - 6))
+        label = f"probability {self.figure}"
+        width = max(4, min(30, options.max_width - len(self.code) - len(label) - 4))
         filled = round(self.probability * width)
         full, empty = ("█", "░") if unicode else ("#", "-")
         colour = "green" if self.probability > 0.5 else "red"
         yield Text.assemble(
-            (self.code, "bold"), "  ", (full * filled, colour), (empty * (width - filled), "dim"), "  ", self.figure
+            (self.code, "bold"), "  ", (full * filled, colour), (empty * (width - filled), "dim"), "  ", label
         )
         yield Text()
         tokens = ["CLS", *self.code]
