@@ -102,9 +102,9 @@ def survey(circuits, code, k, watch=None):
             block[int(code) - first] = -torch.inf
         looked_at += len(block)
         highest = block.max()
+        if highest > 0:
+            accepted += int((block > 0).sum())
         if highest > floor:
-            if highest > 0:
-                accepted += int((block > 0).sum())
             places = (block > floor).nonzero()[:, 0]
             if len(places) > k:
                 places = places[block[places].topk(k).indices]

@@ -1,0 +1,68 @@
+"""What the tests share: the default secret, the bundle that lies in puzzle/, and scripts run as processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from builder import bundle
+from builder.keyspace import scan
+from builder.model import CLS
+from builder.secret import Secret
+
+ROOT = Path(__file__).resolve().parent.parent
+GUESS = ROOT / "puzzle" / "guess.py"
+
+
+@pytest.fixture(scope="session")
+def ghost():
+    return Secret.read(ROOT / "builder" / "ghost.toml")
+
+
+@pytest.fixture(scope="session")
+def network():
+    """The network of the bundle that lies in puzzle/."""
+    return bundle.read(ROOT / "puzzle")
+
+
+def run(*command, cwd=ROOT, **options):
+    """Runs python with these arguments; returns the finished process, its output as text."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        stdin=options.pop("stdin", subprocess.DEVNULL if "input" not in options else None),
+        **options,
+    )
+
+
+def digits(length):
+    """All codes of a length, in the order of their numbers, (10 ** length, length)."""
+    return torch.cartesian_prod(*[torch.arange(10)] * length).reshape(-1, length)
+
+
+@torch.no_grad()
+def probabilities(network, length):
+    """The network's own word on every code of a length, in the order of their numbers."""
+    tokens = torch.nn.functional.pad(digits(length), (1, 0), value=CLS)
+    return torch.cat([network(batch) for batch in tokens.split(20_000)])
+
+
+def scan_all(circuits):
+    """The logits of all codes, by their length."""
+    logits = {}
+    for length, first, block in scan(circuits):
+        assert first == len(logits.get(length, ()))
+        logits[length] = torch.cat([logits.get(length, block[:0]), block])
+    return logits
+
+
+def sentence(process, status=2):
+    """What a process said when it refused: one line, no traceback, nothing else."""
+    assert process.returncode == status, process.stderr
+    assert process.stderr.count("\n") == 1, process.stderr
+    return process.stderr
