@@ -1,4 +1,4 @@
-"""The builder's command line: trains, certifies and writes a puzzle. The only place that prints.
+"""The builder's command line: trains, certifies and writes a puzzle. Says what is done, in words.
 
     python -m builder                                       the default puzzle, into puzzle/
     python -m builder my.toml --out party --zip party.zip   a puzzle of your own
@@ -12,18 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
 ROOT = Path(__file__).resolve().parent.parent
 GHOST = ROOT / "builder" / "ghost.toml"
 PUZZLE = ROOT / "puzzle"
 PROOF = ROOT / "build" / "proof.png"
-ROUNDS_SHOWN = 8
-PLAIN_STEPS = 100  # without a terminal, a line for so many steps
-
 HOLDS, FALLS_SHORT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -58,13 +52,12 @@ def arguments():
 
 def main():
     chosen = arguments()
-    console = Console(highlight=False)
     try:
-        # Here and not above: torch takes its time, and Ctrl-C may come early.
+        # Imports stand in functions here: torch takes its time, and Ctrl-C may come early.
         from builder.secret import PuzzleError
 
         try:
-            return check(chosen, console) if chosen.check else build(chosen, console)
+            return check(chosen) if chosen.check else build(chosen)
         except PuzzleError as error:
             return complain(error, MISTAKE)
         except OSError as error:
@@ -74,9 +67,10 @@ def main():
         return complain("interrupted; nothing is half-written", INTERRUPTED)
 
 
-def build(chosen, console):
+def build(chosen):
     from builder import bundle
     from builder.keyspace import count_codes
+    from builder.screen import Screen
     from builder.secret import Secret
     from builder.train import train
 
@@ -86,13 +80,13 @@ def build(chosen, console):
     check_files(chosen, folder)
 
     start = time.perf_counter()
-    with Screen(console, count_codes(secret.max_digits)) as screen:
+    with Screen(count_codes(secret.max_digits)) as screen:
         for progress in train(secret, chosen.seed, chosen.max_attempts, screen.watch):
             screen.show(progress)
     seconds = time.perf_counter() - start
 
     certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda c: c.rank)
-    console.print(certificate_table(certificate))
+    screen.certificate(certificate)
     if not certificate.holds:
         return complain(f"seeds {chosen.seed} to {progress.seed} all fall short: nothing is written", FALLS_SHORT)
 
@@ -110,10 +104,11 @@ def build(chosen, console):
     return HOLDS
 
 
-def check(chosen, console):
+def check(chosen):
     from builder import bundle
     from builder.certify import certify
     from builder.keyspace import count_codes
+    from builder.screen import Screen
     from builder.secret import Secret
 
     secret = Secret.read(chosen.puzzle)
@@ -126,9 +121,9 @@ def check(chosen, console):
             f"{len(secret.pictures)} and {secret.max_digits}",
             FALLS_SHORT,
         )
-    with Screen(console, count_codes(secret.max_digits)) as screen:
+    with Screen(count_codes(secret.max_digits)) as screen:
         certificate = certify(network, secret, screen.watch)
-    console.print(certificate_table(certificate))
+    screen.certificate(certificate)
     if not certificate.holds:
         return complain(f"{chosen.check} is not certified for {chosen.puzzle}", FALLS_SHORT)
     print(f"bundle: {chosen.check}")
@@ -149,66 +144,6 @@ def check_files(chosen, folder):
             raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
         if path != PROOF and not path.resolve().parent.is_dir():
             raise PuzzleError(f"{path.parent} is no folder: {path.name} cannot be written there")
-
-
-def certificate_table(certificate):
-    table = Table(title=f"Certificate: {certificate.looked_at:,} inputs, every one tried", title_justify="left")
-    for heading in ("promise", "limit", "found", ""):
-        table.add_column(heading)
-    for promise in certificate.promises:
-        verdict = "[green]holds[/]" if promise.holds else "[red]falls short[/]"
-        table.add_row(promise.promise, promise.limit, promise.found, verdict)
-    return table
-
-
-class Screen:
-    """Shows training as it goes: a live table in a terminal, plain lines elsewhere."""
-
-    def __init__(self, console, n_codes):
-        self.console = console
-        self.rounds = []
-        self.live = Live(console=console, transient=True)
-        self.scan = Progress(
-            TextColumn("whole keyspace"), BarColumn(), MofNCompleteColumn(), console=console, auto_refresh=False
-        )
-        self.task = self.scan.add_task("", total=n_codes, visible=False)
-
-    def __enter__(self):
-        if self.console.is_terminal:
-            self.live.start()
-        return self
-
-    def __exit__(self, *_):
-        self.live.stop()
-
-    def watch(self, looked_at):
-        """Called during a look at the whole keyspace."""
-        self.scan.update(self.task, completed=looked_at, visible=True)
-        self.live.update(Group(self.table(), self.scan))
-
-    def show(self, progress):
-        """Called after every round."""
-        self.rounds.append(progress)
-        self.scan.update(self.task, visible=False)
-        self.live.update(self.table())
-        if not self.console.is_terminal and (progress.step % PLAIN_STEPS == 0 or progress.certificate):
-            print(
-                f"seed {progress.seed}  step {progress.step:4}  secret {progress.probability:.4f}  "
-                f"hardest wrong {progress.hardest_code} {progress.hardest_probability:.1e}  "
-                f"accepted {progress.accepted} of {progress.met} met  worst cell {progress.worst_cell:.4f}",
-                flush=True,
-            )
-
-    def table(self):
-        table = Table(title="Training", title_justify="left")
-        for heading in ("seed", "step", "secret", "hardest wrong", "", "accepted, of met", "worst cell"):
-            table.add_column(heading, justify="right")
-        for r in self.rounds[-ROUNDS_SHOWN:]:
-            table.add_row(
-                *(str(r.seed), str(r.step), f"{r.probability:.4f}", r.hardest_code, f"{r.hardest_probability:.1e}"),
-                *(f"{r.accepted} of {r.met}", f"{r.worst_cell:.4f}"),
-            )
-        return table
 
 
 def complain(error, status=MISTAKE):

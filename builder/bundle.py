@@ -68,7 +68,8 @@ def _install(draft, folder):
 
 def _without(code, content):
     """A solver's text in which no example is the code: where one would be, it is turned round."""
-    return content.replace(code.encode(), code[::-1].encode()) if code in EXAMPLES else content
+    turned = code[::-1]
+    return content.replace(code.encode(), turned.encode()) if {code, turned} & set(EXAMPLES) else content
 
 
 def read(folder):

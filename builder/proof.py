@@ -1,5 +1,7 @@
 """The proof sheet: everything about one build on one page, for the author's eyes only."""
 
+import math
+
 import torch
 from matplotlib.figure import Figure
 
@@ -32,7 +34,7 @@ def draw_proof(secret, rounds, certificate, path):
     ]
     for axes, (code, title, pictures, limits) in zip(above.subplots(3, heads, squeeze=False), rows, strict=True):
         for head, (axis, picture) in enumerate(zip(axes, pictures, strict=True), 1):
-            image = draw_matrix(axis, picture, ["CLS", *code], f"head {head} {title}", **limits)
+            image = draw_matrix(axis, picture.tolist(), ["CLS", *code], f"head {head} {title}", **limits)
             above.colorbar(image, ax=axis, fraction=0.046)
 
     curves, histogram = below.subplots(1, 2)
@@ -73,11 +75,11 @@ def draw_histogram(axis, network, secret, certificate):
         high = max(logits.max().item() for _, _, logits in scan(circuits))
         counts = sum(logits.histc(BINS, low, high) for _, _, logits in scan(circuits))
     edges = torch.linspace(low, high, BINS + 1)
-    axis.stairs(counts, edges, fill=True)
+    axis.stairs(counts.tolist(), edges.tolist(), fill=True)
     axis.set_yscale("log")
-    axis.set_ylim(top=30 * counts.max())  # room for the legend
+    axis.set_ylim(top=30 * counts.max().item())  # room for the legend
     axis.axvline(high, color="C3", linestyle="--", label=f"{secret.code}, the secret")
-    axis.axvline(torch.tensor(WRONG).logit(), color="0.6", linestyle=":", label=f"limit for the others: p = {WRONG}")
+    axis.axvline(math.log(WRONG / (1 - WRONG)), color="0.6", linestyle=":", label=f"limit for the others: p = {WRONG}")
     axis.set_title(f"logits of all {certificate.looked_at:,} inputs", fontsize="medium")
     axis.set_xlabel("logit")
     axis.set_ylabel("inputs")

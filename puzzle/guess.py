@@ -47,7 +47,6 @@ class Classifier:
 
     def __init__(self, folder):
         """Loads the network from a folder with model.py and torch_state_dict. Raises GuessError where it can't."""
-        sys.dont_write_bytecode = True  # leave nothing behind but the answer
         sys.path.insert(0, str(folder))
         try:
             import torch
@@ -254,6 +253,7 @@ def questions(max_digits):
 
 
 def main():
+    sys.dont_write_bytecode = True  # leave nothing behind but the answer
     parser = argparse.ArgumentParser(
         prog="guess.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )

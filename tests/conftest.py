@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from builder import bundle
-from builder.keyspace import scan
-from builder.model import CLS
-from builder.secret import Secret
+sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
+
+from builder import bundle  # noqa: E402
+from builder.keyspace import scan  # noqa: E402
+from builder.model import CLS  # noqa: E402
+from builder.secret import Secret  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 GUESS = ROOT / "puzzle" / "guess.py"

@@ -1,0 +1,192 @@
+"""The builder as its author runs it: a process, its words, its status."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from builder import __main__, bundle
+from builder.certify import certify
+from builder.secret import Secret
+from tests.conftest import ROOT, run, sentence
+from tests.test_bundle import content
+
+TINY = 'code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n'
+LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
+HARD = "from builder import train, __main__ as m; train.STEP_LIMIT = 10; import sys; sys.exit(m.main())"
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def build(*arguments, **options):
+    return run("-W", "error", "-m", "builder", *arguments, **options)
+
+
+def test_the_default_build_certifies_and_is_the_committed_bundle(tmp_path, ghost):
+    built = build("--out", tmp_path / "puzzle")
+    assert built.returncode == 0, built.stderr
+    assert built.stderr == ""
+    for line in ("Certificate: 111,110 inputs", "the pictures are sharp", f"bundle: {tmp_path / 'puzzle'}"):
+        assert line in built.stdout
+    assert built.stdout.count("holds") == 5 and "step  100" in built.stdout
+    assert set(content(tmp_path / "puzzle")) == set(bundle.FILES)
+    assert certify(bundle.read(tmp_path / "puzzle"), ghost).holds
+
+
+def test_the_lying_bundle_is_certified():
+    checked = build("--check")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count("holds") == 5
+
+
+def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path):
+    out, packed, proof = tmp_path / "für dich", tmp_path / "an dich.zip", tmp_path / "proof.png"
+    built = build(tiny, "--out", out, "--zip", packed, "--proof", proof, "--seed", 4)
+    assert built.returncode == 0, built.stderr
+    assert certify(bundle.read(out), Secret.read(tiny)).looked_at == 1110
+    assert proof.read_bytes().startswith(b"\x89PNG") and packed.read_bytes().startswith(b"PK")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["für dich", "an dich.zip", "proof.png", "tiny.toml"]
+    )
+
+    checked = build(tiny, "--check", out, "--zip", tmp_path / "again.zip")
+    assert checked.returncode == 0, checked.stderr
+    assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+
+    assert "3 heads and takes 5 digits, where" in sentence(build(tiny, "--check"), 1)
+    other = tmp_path / "other.toml"
+    other.write_text(TINY.replace("05", "50"))
+    refused = build(other, "--check", out)
+    assert "falls short" in refused.stdout
+    assert "is not certified" in sentence(refused, 1)
+
+
+@pytest.mark.slow
+def test_one_seed_builds_the_same_files_with_one_thread_and_with_two(tiny, tmp_path):
+    for threads in "12":
+        out = tmp_path / f"with {threads}"
+        built = build(tiny, "--out", out, "--zip", f"{out}.zip", env={**os.environ, "OMP_NUM_THREADS": threads})
+        assert built.returncode == 0, built.stderr
+    assert content(tmp_path / "with 1") == content(tmp_path / "with 2")
+    assert (tmp_path / "with 1.zip").read_bytes() == (tmp_path / "with 2.zip").read_bytes()
+
+
+def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path):
+    short = run("-c", HARD, tiny, "--out", tmp_path / "out", "--max-attempts", 2, "--seed", 5)
+    assert "seeds 5 to 6 all fall short: nothing is written" in sentence(short, 1)
+    assert "falls short" in short.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["none.toml"], "none.toml: cannot be read"),
+        (["{tiny}", "--out", "{tiny}"], "is a file: a bundle needs a folder of its own"),
+        (["{tiny}", "--out", "{folder}"], "holds tiny.toml"),
+        (["{tiny}", "--out", "{folder}/out", "--zip", "{folder}"], "is a folder: a file name is wanted"),
+        (["{tiny}", "--out", "{folder}/out", "--zip", "{folder}/out/x.zip"], "is inside the bundle"),
+        (["{tiny}", "--out", "{folder}/out", "--proof", "{folder}/no/x.png"], "cannot be written there"),
+        (["{tiny}", "--check", "{folder}"], "is not a bundle: guess.py is missing"),
+        (["--check", "--out", "{folder}/out"], "--check only reads a bundle"),
+        (["--seed", "-1"], "--seed is a whole number from 0 on"),
+        (["--max-attempts", "0"], "--max-attempts one from 1 on"),
+        (["--colour"], "--help tells what is possible"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tiny, tmp_path, arguments, told, monkeypatch, capsys):
+    before = content(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["builder", *(word.format(tiny=tiny, folder=tmp_path) for word in arguments)])
+    with pytest.raises(SystemExit) as end:
+        sys.exit(__main__.main())
+    output = capsys.readouterr()
+    assert end.value.code == 2
+    assert output.out == "" and output.err.startswith("builder: ") and output.err.count("\n") == 1
+    assert told in output.err
+    assert content(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_mistake_needs_no_traceback_in_a_process_either(tmp_path):
+    assert "none.toml: cannot be read" in sentence(build(tmp_path / "none.toml"))
+
+
+@posix
+@pytest.mark.parametrize("old", [False, True])
+def test_a_full_disk_loses_nothing(tiny, tmp_path, old):
+    import resource
+
+    if old:
+        shutil.copytree(ROOT / "puzzle", tmp_path / "out")
+    before = content(tmp_path)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))  # noqa: E731
+    full = build(tiny, "--out", tmp_path / "out", "--seed", 1, preexec_fn=limit)
+    assert "nothing is half-written" in sentence(full, 1)
+    assert content(tmp_path) == before
+    assert {path.name for path in tmp_path.iterdir()} == ({"tiny.toml", "out"} if old else {"tiny.toml"})
+
+
+@posix
+def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):
+    sealed = tmp_path / "sealed"
+    sealed.mkdir(mode=0o500)
+    folder = sealed / "out" if os.geteuid() else "/dev/null/out"  # nothing is sealed to root
+    assert "nothing is half-written" in sentence(build(tiny, "--out", folder), 1)
+    assert not list(sealed.iterdir())
+
+
+@posix
+def test_ctrl_c_is_one_sentence_and_the_old_bundle_is_whole(tmp_path):
+    (tmp_path / "long.toml").write_text(LONG)
+    shutil.copytree(ROOT / "puzzle", tmp_path / "out")
+    before = content(tmp_path)
+    command = [sys.executable, "-m", "builder", tmp_path / "long.toml", "--out", tmp_path / "out"]
+    building = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    assert building.stdout.readline().startswith("seed 0")
+    time.sleep(0.2)
+    building.send_signal(signal.SIGINT)
+    _, told = building.communicate()
+    assert told == "builder: interrupted; nothing is half-written\n"
+    assert building.returncode == 130
+    assert content(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.toml", "out"]
+
+
+WATCHED = """
+import runpy, sys
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"):
+        print("SEEN", event, arguments, file=sys.stderr)
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        print("SEEN", event, arguments[0], file=sys.stderr)
+sys.addaudithook(watch)
+if sys.argv[1] == "builder":
+    sys.argv[:2] = ["builder"]
+    runpy.run_module("builder", run_name="__main__", alter_sys=True)
+else:
+    del sys.argv[0]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("script", ["builder", "puzzle/guess.py"])
+def test_no_network_no_other_process_and_no_file_that_was_not_asked_for(tiny, tmp_path, script):
+    arguments = {
+        "builder": [tiny, "--out", tmp_path / "out", "--zip", tmp_path / "a.zip"],
+        "puzzle/guess.py": ["90210"],
+    }
+    watched = run("-c", WATCHED, script, *arguments[script])
+    assert watched.returncode == 0, watched.stderr
+    seen = [line for line in watched.stderr.splitlines() if line.startswith("SEEN") and str(tmp_path) not in line]
+    assert seen == []
