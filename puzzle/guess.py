@@ -68,11 +68,13 @@ class Classifier:
                 if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.isfinite().all():
                     raise ValueError("weights that are no plain numbers")
             self.network = NeuralNetwork.from_state_dict(weights)
+            self.max_digits = len(self.network.embedding.position) - 1
+            if self.max_digits < 1:
+                raise ValueError("no room for a digit")
         except Exception as error:  # whatever else is in that file, it is not the weights
             raise GuessError(
                 f"{folder / 'torch_state_dict'} is damaged, or not this network's weights: unpack the puzzle again"
             ) from error
-        self.max_digits = len(self.network.embedding.position) - 1
         self.tokenize = tokenize
         self.no_grad = torch.no_grad
 
@@ -231,7 +233,8 @@ def show(answers):
 
 def missing(error):
     """The sentence for a package that is not installed."""
-    return GuessError(f"{error.name} is not installed: python -m pip install -r {HERE / 'requirements.txt'}")
+    package = error.name.partition(".")[0]
+    return GuessError(f"{package} is not installed: python -m pip install -r {HERE / 'requirements.txt'}")
 
 
 def questions(max_digits):
