@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from builder import __main__, bundle
+from builder import __main__, bundle, train
 from builder.certify import certify
 from builder.secret import Secret
 from tests.conftest import ROOT, run, sentence
@@ -17,7 +17,6 @@ from tests.test_bundle import content
 
 TINY = 'code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n'
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
-HARD = "from builder import train, __main__ as m; train.STEP_LIMIT = 10; import sys; sys.exit(m.main())"
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
@@ -27,6 +26,19 @@ def tiny(tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Calls the builder in this process, where torch is loaded: returns status, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            sys.exit(__main__.main())
+        return end.value.code, *capsys.readouterr()
+
+    return call
 
 
 def build(*arguments, **options):
@@ -50,7 +62,7 @@ def test_the_lying_bundle_is_certified():
     assert checked.stdout.count("holds") == 5
 
 
-def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path):
+def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path, call):
     out, packed, proof = tmp_path / "für dich", tmp_path / "an dich.zip", tmp_path / "proof.png"
     built = build(tiny, "--out", out, "--zip", packed, "--proof", proof, "--seed", 4)
     assert built.returncode == 0, built.stderr
@@ -60,16 +72,20 @@ def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path):
         ["für dich", "an dich.zip", "proof.png", "tiny.toml"]
     )
 
-    checked = build(tiny, "--check", out, "--zip", tmp_path / "again.zip")
-    assert checked.returncode == 0, checked.stderr
+    status, told, _ = call(tiny, "--check", out, "--zip", tmp_path / "again.zip")
+    assert status == 0 and told.count("holds") == 5
     assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
 
-    assert "3 heads and takes 5 digits, where" in sentence(build(tiny, "--check"), 1)
+
+def test_a_bundle_that_is_not_the_puzzle_files_is_not_certified(tiny, tmp_path, call):
+    assert call(tiny, "--out", tmp_path / "out")[0] == 0
+    status, told, error = call(tiny, "--check")
+    assert (status, told) == (1, "") and "has 3 heads and takes 5 digits, where" in error
     other = tmp_path / "other.toml"
     other.write_text(TINY.replace("05", "50"))
-    refused = build(other, "--check", out)
-    assert "falls short" in refused.stdout
-    assert "is not certified" in sentence(refused, 1)
+    status, told, error = call(other, "--check", tmp_path / "out")
+    assert status == 1 and "falls short" in told and "is not certified" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -82,10 +98,11 @@ def test_one_seed_builds_the_same_files_with_one_thread_and_with_two(tiny, tmp_p
     assert (tmp_path / "with 1.zip").read_bytes() == (tmp_path / "with 2.zip").read_bytes()
 
 
-def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path):
-    short = run("-c", HARD, tiny, "--out", tmp_path / "out", "--max-attempts", 2, "--seed", 5)
-    assert "seeds 5 to 6 all fall short: nothing is written" in sentence(short, 1)
-    assert "falls short" in short.stdout
+def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, call, monkeypatch):
+    monkeypatch.setattr(train, "STEP_LIMIT", 10)
+    status, told, error = call(tiny, "--out", tmp_path / "out", "--max-attempts", 2, "--seed", 5)
+    assert status == 1 and "falls short" in told
+    assert error == "builder: seeds 5 to 6 all fall short: nothing is written\n"
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
@@ -105,15 +122,11 @@ def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path):
         (["--colour"], "--help tells what is possible"),
     ],
 )
-def test_a_mistake_is_one_sentence(tiny, tmp_path, arguments, told, monkeypatch, capsys):
+def test_a_mistake_is_one_sentence(tiny, tmp_path, arguments, told, call):
     before = content(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["builder", *(word.format(tiny=tiny, folder=tmp_path) for word in arguments)])
-    with pytest.raises(SystemExit) as end:
-        sys.exit(__main__.main())
-    output = capsys.readouterr()
-    assert end.value.code == 2
-    assert output.out == "" and output.err.startswith("builder: ") and output.err.count("\n") == 1
-    assert told in output.err
+    status, output, error = call(*(word.format(tiny=tiny, folder=tmp_path) for word in arguments))
+    assert (status, output) == (2, "")
+    assert error.startswith("builder: ") and error.count("\n") == 1 and told in error
     assert content(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
@@ -123,7 +136,7 @@ def test_a_mistake_needs_no_traceback_in_a_process_either(tmp_path):
 
 
 @posix
-@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("old", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_full_disk_loses_nothing(tiny, tmp_path, old):
     import resource
 
