@@ -1,0 +1,30 @@
+"""Draws the README's picture of what a solver sees: python -m tests.picture"""
+
+import io
+import re
+
+from rich.console import Console
+
+from builder.secret import Secret
+from puzzle.guess import Classifier
+from tests.conftest import ROOT
+
+PICTURE = ROOT / ".readme" / "solver.svg"
+
+
+def main():
+    code = Secret.read(ROOT / "builder" / "ghost.toml").code
+    wrong = code[:2] + code[:1:-1]
+    classifier = Classifier(ROOT / "puzzle" / "classifier")
+    console = Console(record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    for number in (wrong, code):
+        console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)
+        console.print(classifier.answer(number))
+    drawing = console.export_svg(title="what a solver sees", unique_id="solver")
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8")  # no web fonts
+    print(f"picture: {PICTURE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
