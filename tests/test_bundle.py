@@ -198,7 +198,7 @@ def killed_builds_leave_whole_bundles(ghost, certificates, folder, times):
 
 
 def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(ghost, certificates, tmp_path):
-    killed_builds_leave_whole_bundles(ghost, certificates, tmp_path, 4)
+    killed_builds_leave_whole_bundles(ghost, certificates, tmp_path, 2)
 
 
 @pytest.mark.slow
