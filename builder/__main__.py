@@ -51,6 +51,7 @@ def arguments():
 
 
 def main():
+    sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have letters that this console has not
     chosen = arguments()
     try:
         # Imports stand in functions here: torch takes its time, and Ctrl-C may come early.
@@ -92,10 +93,7 @@ def build(chosen):
 
     bundle.write(folder, secret, certificate)
     print(f"seed {progress.seed}, {progress.step} steps, {seconds:.1f} s to train and certify")
-    print(f"bundle: {folder}")
-    if chosen.zip:
-        bundle.pack(folder, chosen.zip)
-        print(f"zip:    {chosen.zip}")
+    hand_out(folder, chosen.zip)
     if chosen.proof:
         from builder.proof import draw_proof
 
@@ -126,11 +124,17 @@ def check(chosen):
     screen.certificate(certificate)
     if not certificate.holds:
         return complain(f"{chosen.check} is not certified for {chosen.puzzle}", FALLS_SHORT)
-    print(f"bundle: {chosen.check}")
-    if chosen.zip:
-        bundle.pack(chosen.check, chosen.zip)
-        print(f"zip:    {chosen.zip}")
+    hand_out(chosen.check, chosen.zip)
     return HOLDS
+
+
+def hand_out(folder, path):
+    from builder import bundle
+
+    print(f"bundle: {folder}")
+    if path:
+        bundle.pack(folder, path)
+        print(f"zip:    {path}")
 
 
 def check_files(chosen, folder):

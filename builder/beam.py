@@ -17,17 +17,18 @@ def beam_search(circuits, code, k, generator):
     """Hard wrong codes of each length: the k with the highest logits among those the beam has met.
 
     code: the secret. generator: a torch.Generator for the strays. Returns codes, shape (batch, max_digits).
+    Raises OverflowError as Circuits.terms does.
     """
     circuits = circuits.double()
     secret = encode(code, circuits.max_digits)
-    weights = torch.cat(circuits.weights())  # (2 * heads, positions, 11)
-    codes, sums = torch.full_like(secret, BLANK), weights[None, :, 0, CLS]  # (batch, 2 * heads)
+    terms = torch.cat(circuits.terms())  # (2 * heads, positions, 11)
+    codes, sums = torch.full_like(secret, BLANK), terms[None, :, 0, CLS]  # (batch, 2 * heads)
     found = []
     for length in range(1, circuits.max_digits + 1):
         digits = torch.arange(10).repeat(len(codes))
         codes = codes.repeat_interleave(10, dim=0)
         codes[:, length - 1] = digits
-        sums = (sums[:, None] + weights[:, length, :10].T).flatten(0, 1)
+        sums = (sums[:, None] + terms[:, length, :10].T).flatten(0, 1)
         looks, votes = sums.chunk(2, dim=1)
         logits = (votes / looks).sum(1)  # the bias is the same for all
 

@@ -1,5 +1,6 @@
 """The bundle, which is what solvers get: written whole or not at all, read as they do, packed to hand out."""
 
+import io
 import os
 import tempfile
 import zipfile
@@ -90,13 +91,20 @@ def pack(folder, path):
 
     Order, times and modes are fixed and nothing is compressed, so one bundle packs to the same bytes everywhere.
     """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in FILES:
+            entry = zipfile.ZipInfo(f"puzzle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, (folder / name).read_bytes())
+    write_whole(path, packed.getvalue())
+
+
+def write_whole(path, content):
+    """Writes a file's content (bytes) so that the path holds the old file or the new one. Raises OSError."""
     path = path.resolve()
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workshop:
-        draft = Path(workshop) / "zip"
-        with zipfile.ZipFile(draft, "w") as archive:
-            for name in FILES:
-                entry = zipfile.ZipInfo(f"puzzle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-                entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, (folder / name).read_bytes())
+        draft = Path(workshop) / path.name
+        draft.write_bytes(content)
         os.replace(draft, path)

@@ -41,7 +41,7 @@ class Circuits(NamedTuple):
         """The same tables in float64, cut off from the network's gradients."""
         return Circuits(*(table.detach().double() for table in self))
 
-    def weights(self):
+    def terms(self):
         """What a token adds to the two sums of the formula above: exp(score) and exp(score) vote, per head.
 
         Scores are taken relative to CLS's own, which is in every code: so no sum is ever below one. Shapes as score.

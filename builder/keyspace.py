@@ -43,14 +43,14 @@ def scan(circuits):
 
     Both sums of the logit's formula add up over positions: those of all prefixes and of all suffixes are computed once,
     and a code costs two additions and a division per head. In float64, from tables in any type; a block of logits is
-    good until the next is asked for. Raises OverflowError as Circuits.weights does.
+    good until the next is asked for. Raises OverflowError as Circuits.terms does.
     """
     circuits = circuits.double()
-    weights = circuits.weights()
+    terms = circuits.terms()
     for length in range(1, circuits.max_digits + 1):
         middle = length // 2
-        prefixes = [_sums(table, 1, 1 + middle, start=table[:, 0, CLS:]) for table in weights]
-        suffixes = [_sums(table, 1 + middle, 1 + length, start=table.new_zeros(len(table), 1)) for table in weights]
+        prefixes = [_sums(table, 1, 1 + middle, start=table[:, 0, CLS:]) for table in terms]
+        suffixes = [_sums(table, 1 + middle, 1 + length, start=table.new_zeros(len(table), 1)) for table in terms]
         height, width = prefixes[0].shape[1], suffixes[0].shape[1]
         rows = min(height, max(1, BLOCK // width))
         looks, votes, logits = (torch.empty(rows, width, dtype=torch.float64) for _ in range(3))

@@ -1,10 +1,12 @@
 """The proof sheet: everything about one build on one page, for the author's eyes only."""
 
+import io
 import math
 
 import torch
 from matplotlib.figure import Figure
 
+from builder.bundle import write_whole
 from builder.certify import CELL, RIGHT, WRONG, load
 from builder.circuits import read_circuits
 from builder.keyspace import scan
@@ -41,8 +43,10 @@ def draw_proof(secret, rounds, certificate, path):
     draw_curves(curves, [r for r in rounds if r.seed == rounds[-1].seed])
     draw_histogram(histogram, network, secret, certificate)
 
+    sheet = io.BytesIO()
+    figure.savefig(sheet, format="png", dpi=110)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=110)
+    write_whole(path, sheet.getvalue())
 
 
 def matrices(network, code):

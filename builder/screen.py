@@ -20,7 +20,7 @@ class Screen:
         self.scan = Progress(
             TextColumn("whole keyspace"), BarColumn(), MofNCompleteColumn(), console=self.console, auto_refresh=False
         )
-        self.task = self.scan.add_task("", total=n_codes, visible=False)
+        self.task = self.scan.add_task("", total=n_codes)
 
     def __enter__(self):
         if self.console.is_terminal:
@@ -32,15 +32,16 @@ class Screen:
 
     def watch(self, looked_at):
         """Called during a look at the whole keyspace."""
-        self.scan.update(self.task, completed=looked_at, visible=True)
-        self.live.update(Group(self.table(), self.scan) if self.rounds else self.scan)
+        if self.console.is_terminal:
+            self.scan.update(self.task, completed=looked_at)
+            self.live.update(Group(self.table(), self.scan) if self.rounds else self.scan)
 
     def show(self, progress):
         """Called after every round."""
         self.rounds.append(progress)
-        self.scan.update(self.task, visible=False)
-        self.live.update(self.table())
-        if not self.console.is_terminal and (progress.step % PLAIN_STEPS == 0 or progress.certificate):
+        if self.console.is_terminal:
+            self.live.update(self.table())
+        elif progress.step % PLAIN_STEPS == 0 or progress.certificate:
             self.console.out(
                 f"seed {progress.seed}  step {progress.step:4}  secret {progress.probability:.4f}  "
                 f"hardest wrong {progress.hardest_code} {progress.hardest_probability:.1e}  "

@@ -79,7 +79,11 @@ def _attempt(secret, seed, watch):
     for step in range(0, STEP_LIMIT + 1, STEPS_PER_ROUND):
         with _one_thread(), torch.no_grad():
             circuits = read_circuits(network)
-            met = torch.cat([pool, beam_search(circuits, secret.code, HARD_PER_LENGTH, generator)]).unique(dim=0)
+            try:
+                hard = beam_search(circuits, secret.code, HARD_PER_LENGTH, generator)
+            except OverflowError:  # scores have run away: training may catch them, or be stuck
+                hard = close
+            met = torch.cat([pool, hard]).unique(dim=0)
             logits, order = circuits.logits(met).sort(descending=True, stable=True)
             pool = met[order[:POOL]]
             secret_logit = circuits.logits(right)[0]

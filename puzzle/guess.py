@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -92,11 +93,10 @@ class Classifier:
 class Answer:
     """What the network says about one number; draws itself on a rich console."""
 
-    def __init__(self, code, probability, matrices, ascii_only=False):
+    def __init__(self, code, probability, matrices):
         self.code = code
         self.probability = probability
         self.matrices = matrices  # heads x tokens x tokens
-        self.ascii_only = ascii_only
 
     @property
     def figure(self):
@@ -109,11 +109,10 @@ class Answer:
         from rich.columns import Columns
         from rich.text import Text
 
-        unicode = options.encoding.startswith("utf") and not self.ascii_only
         label = f"probability {self.figure}"
         width = max(4, min(30, options.max_width - len(self.code) - len(label) - 4))
         filled = round(self.probability * width)
-        full, empty = ("█", "░") if unicode else ("#", "-")
+        full, empty = ("█", "░") if options.encoding.startswith("utf") else ("#", "-")
         colour = "green" if self.probability > 0.5 else "red"
         yield Text.assemble(
             (self.code, "bold"), "  ", (full * filled, colour), (empty * (width - filled), "dim"), "  ", label
@@ -121,7 +120,7 @@ class Answer:
         yield Text()
         tokens = ["CLS", *self.code]
         yield Columns(
-            [Heatmap(f"head {i}", matrix, tokens, not unicode) for i, matrix in enumerate(self.matrices, 1)],
+            [Heatmap(f"head {i}", matrix, tokens) for i, matrix in enumerate(self.matrices, 1)],
             padding=(1, 4),
         )
         yield Text()
@@ -132,11 +131,10 @@ class Heatmap:
 
     CELL = 3  # characters wide: about as wide as high, and room for "CLS"
 
-    def __init__(self, title, matrix, tokens, ascii_only=False):
+    def __init__(self, title, matrix, tokens):
         self.title = title
         self.matrix = matrix
         self.tokens = tokens
-        self.ascii_only = ascii_only
         self.low = min(map(min, matrix))
         self.high = max(map(max, matrix))
 
@@ -149,12 +147,15 @@ class Heatmap:
     def __rich_console__(self, console, options):
         from rich.text import Text
 
-        colour = console.color_system in ("256", "truecolor") and not console.no_color
-        draw = self.coloured if colour else self.shaded
+        if console.color_system in ("256", "truecolor") and not console.no_color:
+            cell = self.coloured
+        else:
+            shades = BLOCKS if options.encoding.startswith("utf") else LETTERS
+            cell = partial(self.shaded, shades)
         yield Text(self.title, style="bold")
         yield Text(" " * (self.CELL + 1) + "".join(token.center(self.CELL) for token in self.tokens))
         for token, row in zip(self.tokens, self.matrix):
-            yield Text.assemble(token.rjust(self.CELL), " ", *(draw(value) for value in row), no_wrap=True)
+            yield Text.assemble(token.rjust(self.CELL), " ", *map(cell, row), no_wrap=True)
         low, high = (round(value, 2) + 0.0 for value in (self.low, self.high))  # no minus before a zero
         yield Text(f"{low:.2f} to {high:.2f}", style="dim", no_wrap=True)
 
@@ -169,8 +170,7 @@ class Heatmap:
         mixed = [round(b + (a - b) * (place - index)) for b, a in zip(below, above)]
         return " " * self.CELL, "on #" + bytes(mixed).hex()
 
-    def shaded(self, value):
-        shades = LETTERS if self.ascii_only else BLOCKS
+    def shaded(self, shades, value):
         return shades[round(self.share(value) * (len(shades) - 1))] * self.CELL
 
 
@@ -211,7 +211,8 @@ def save(answers, path):
         unfinished.write_bytes(sheet.getvalue())
         os.replace(unfinished, path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.exists():
+            unfinished.unlink()
         raise GuessError(f"{path} cannot be written: {error.strerror}") from error
 
 
@@ -234,7 +235,7 @@ def show(answers):
 def missing(error):
     """The sentence for a package that is not installed."""
     package = error.name.partition(".")[0]
-    return GuessError(f"{package} is not installed: python -m pip install -r {HERE / 'requirements.txt'}")
+    return GuessError(f'{package} is not installed: python -m pip install -r "{HERE / "requirements.txt"}"')
 
 
 def questions(max_digits):
@@ -267,6 +268,8 @@ def main():
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible"))
     arguments = parser.parse_args()
 
+    # Letters that the console has not, in a file's name say, are no reason to stop.
+    sys.stdout.reconfigure(encoding="ascii" if arguments.ascii else None, errors="backslashreplace")
     for code in arguments.codes:
         read_code(code)  # before torch is loaded, which takes a second
     if (arguments.save or arguments.plot) and not arguments.codes:
@@ -283,9 +286,7 @@ def main():
 
     if arguments.codes:
         answers = [classifier.answer(code) for code in arguments.codes]
-        for answer in answers:
-            answer.ascii_only = arguments.ascii
-            console.print(answer)
+        console.print(*answers)
         if arguments.save:
             save(answers, arguments.save)
             print(f"saved: {arguments.save}")
@@ -303,7 +304,6 @@ def main():
             trouble = complain(error)
             status = 0 if asked else trouble
         else:
-            answer.ascii_only = arguments.ascii
             console.print(answer)
     return status
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
@@ -13,6 +14,9 @@ from builder import bundle  # noqa: E402
 from builder.keyspace import scan  # noqa: E402
 from builder.model import CLS  # noqa: E402
 from builder.secret import Secret  # noqa: E402
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 GUESS = ROOT / "puzzle" / "guess.py"

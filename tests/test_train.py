@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from builder import train as training
+from builder.circuits import read_circuits
 from builder.secret import Secret
 from builder.train import train
 
@@ -50,6 +51,21 @@ def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch)
     assert [(r.seed, r.step) for r in rounds] == [(seed, step) for seed in (7, 8, 9) for step in (0, 10, 20)]
     certificates = [r.certificate for r in rounds if r.certificate]
     assert len(certificates) == 3 and not any(certificate.holds for certificate in certificates)
+
+
+def test_scores_that_run_away_end_an_attempt_and_nothing_else(ghost, monkeypatch):
+    class Wild(training.NeuralNetwork):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            torch.nn.init.constant_(self.embedding.position, 1e4)
+
+    torch.manual_seed(0)
+    with pytest.raises(OverflowError):
+        read_circuits(Wild(10, 3, 5)).terms()
+    monkeypatch.setattr(training, "NeuralNetwork", Wild)
+    monkeypatch.setattr(training, "STEP_LIMIT", 10)
+    *_, last = train(ghost, max_attempts=1)
+    assert last.step == 10 and not last.certificate.holds
 
 
 CELLS = {"dark": torch.zeros, "lit": torch.ones}
