@@ -1,6 +1,6 @@
 """The network: one multi-head attention layer, taken apart so that every head can be looked at.
 
-    network = NeuralNetwork.from_state_dict(torch.load("torch_state_dict", weights_only=True))
+    network = NeuralNetwork.from_state_dict(torch.load("classifier/torch_state_dict", weights_only=True))
     tokens = tokenize(code)
     network(tokens)                                              # the probability that this is the right number
     network.get_attention_matrices(network.embedding(tokens))    # what each head looks at, one matrix per head
@@ -60,7 +60,7 @@ class AttentionOutput(nn.Module):
     def forward(self, embedding, attention_matrix):
         attention = attention_matrix.softmax(-1)  # (batch, tokens, tokens), rows sum to one
         mixture = attention @ self.value_layer(embedding)  # (batch, tokens, n_hidden)
-        return self.value_layer(mixture)  # the same layer a second time, on purpose
+        return self.value_layer(mixture)  # the same layer again: so the first of these was built, and so they stay
 
 
 class NeuralNetwork(nn.Module):

@@ -39,7 +39,7 @@ def read_code(text):
     for character in code:
         if character not in DIGITS:
             kind = {"+": "a sign", "-": "a sign", ".": "a decimal point", ",": "a comma"}.get(character, "not a digit")
-            raise GuessError(f"{character!a} is {kind}: a number is typed in digits 0 to 9 and nothing else")
+            raise GuessError(f"{character!r} is {kind}: a number is typed in digits 0 to 9 and nothing else")
     return code
 
 
@@ -83,7 +83,7 @@ class Classifier:
         """An Answer to what somebody typed. Raises GuessError where it is no number that the network can take."""
         code = read_code(text)
         if len(code) > self.max_digits:
-            raise GuessError(f"{len(code)} digits are too long: this network takes 1 to {self.max_digits}")
+            raise GuessError(f"{len(code)} digits are too many: this network takes 1 to {self.max_digits}")
         with self.no_grad():
             tokens = self.tokenize(code)
             matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
@@ -141,7 +141,7 @@ class Heatmap:
     def __rich_measure__(self, console, options):
         from rich.measure import Measurement
 
-        width = self.CELL * (1 + len(self.tokens)) + 1
+        width = max(18, self.CELL * (1 + len(self.tokens)) + 1)  # the range of values needs 18
         return Measurement(width, width)
 
     def __rich_console__(self, console, options):
@@ -153,11 +153,12 @@ class Heatmap:
             shades = BLOCKS if options.encoding.startswith("utf") else LETTERS
             cell = partial(self.shaded, shades)
         yield Text(self.title, style="bold")
-        yield Text(" " * (self.CELL + 1) + "".join(token.center(self.CELL) for token in self.tokens))
+        header = (token.center(self.CELL) for token in self.tokens)
+        yield Text.assemble(" " * (self.CELL + 1), *header, no_wrap=True, overflow="crop")
         for token, row in zip(self.tokens, self.matrix):
-            yield Text.assemble(token.rjust(self.CELL), " ", *map(cell, row), no_wrap=True)
+            yield Text.assemble(token.rjust(self.CELL), " ", *map(cell, row), no_wrap=True, overflow="crop")
         low, high = (round(value, 2) + 0.0 for value in (self.low, self.high))  # no minus before a zero
-        yield Text(f"{low:.2f} to {high:.2f}", style="dim", no_wrap=True)
+        yield Text(f"{low:.2f} to {high:.2f}", style="dim", no_wrap=True, overflow="crop")
 
     def share(self, value):
         """Where a value lies between the matrix's lowest (0) and its highest (1)."""
@@ -177,14 +178,15 @@ class Heatmap:
 def draw(figure, answers):
     """Draws answers on a matplotlib figure, a row per number and a column per head."""
     heads = len(answers[0].matrices)
-    figure.set_size_inches(1 + 3 * heads, 3.2 * len(answers))
-    axes = figure.subplots(len(answers), heads, squeeze=False)
-    for answer, row in zip(answers, axes):
-        tokens = ["CLS", *answer.code]
-        for head, (axis, matrix) in enumerate(zip(row, answer.matrices), 1):
-            image = draw_matrix(axis, matrix, tokens, f"head {head}")
-            figure.colorbar(image, ax=axis, fraction=0.046)
-        row[0].set_ylabel(f"{answer.code}\n{answer.figure}", fontsize="large")
+    figure.set_size_inches(1 + 3 * heads, 3.5 * len(answers))
+    for answer, row in zip(answers, figure.subfigures(len(answers), 1, squeeze=False)[:, 0]):
+        row.suptitle(f"{answer.code}: probability {answer.figure}")
+        axes = row.subplots(1, heads, squeeze=False)[0]
+        axes[0].set_ylabel("token that looks")
+        for head, (axis, matrix) in enumerate(zip(axes, answer.matrices), 1):
+            axis.set_xlabel("token looked at")
+            image = draw_matrix(axis, matrix, ["CLS", *answer.code], f"head {head}")
+            row.colorbar(image, ax=axis, fraction=0.046)
 
 
 def draw_matrix(axis, matrix, tokens, title, **limits):
@@ -224,7 +226,7 @@ def show(answers):
         raise missing(error) from error
     try:
         figure = plt.figure(layout="constrained")
-    except ImportError:
+    except (ImportError, ValueError):  # no toolkit for windows, or a backend that matplotlib does not know
         figure = None
     if figure is None or not figure.canvas.required_interactive_framework:
         raise GuessError("no window can be opened here: use --save FILE instead of --plot")
@@ -248,8 +250,10 @@ def questions(max_digits):
     while True:
         try:
             line = input("> ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt) as error:
             print()
+            if isinstance(error, KeyboardInterrupt):
+                raise
             return
         if not line:
             return
@@ -273,16 +277,20 @@ def main():
     for code in arguments.codes:
         read_code(code)  # before torch is loaded, which takes a second
     if (arguments.save or arguments.plot) and not arguments.codes:
-        raise GuessError("--save and --plot want a number: python guess.py 90210 --save try.png")
+        raise GuessError("--save and --plot want a number beside them: python guess.py 90210 --save try.png")
     if arguments.save and arguments.save.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise GuessError(f"{arguments.save} must end in .png, .svg or .pdf")
+    if arguments.save and not arguments.save.absolute().parent.is_dir():
+        raise GuessError(f"{arguments.save} cannot be written: there is no folder {arguments.save.parent}")
+    if not arguments.codes and sys.stdin is None:
+        raise GuessError("there is nobody to ask: python guess.py 90210")
 
     try:
         from rich.console import Console
     except ModuleNotFoundError as error:
         raise missing(error) from error
     classifier = Classifier(HERE / "classifier")
-    console = Console(highlight=False)
+    console = Console(highlight=False, color_system=None if arguments.ascii else "auto")
 
     if arguments.codes:
         answers = [classifier.answer(code) for code in arguments.codes]
@@ -294,17 +302,22 @@ def main():
             show(answers)
         return 0
 
-    asked = sys.stdin.isatty()
+    if sys.stdin.isatty():
+        for line in questions(classifier.max_digits):
+            try:
+                console.print(classifier.answer(line))
+            except GuessError as error:
+                complain(error)
+        return 0
+
     status = 0
-    sys.stdin.reconfigure(errors="replace")
-    for line in questions(classifier.max_digits) if asked else filter(str.strip, sys.stdin):
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+    for number, line in enumerate(sys.stdin, 1):
         try:
-            answer = classifier.answer(line)
+            if line.strip():
+                console.print(classifier.answer(line))
         except GuessError as error:
-            trouble = complain(error)
-            status = 0 if asked else trouble
-        else:
-            console.print(answer)
+            status = complain(f"line {number}: {error}")
     return status
 
 
@@ -320,6 +333,6 @@ if __name__ == "__main__":
         sys.exit(complain(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads on
+    except OSError as error:  # nobody reads on, or the disk that the answer goes to is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, BrokenPipeError) else complain(f"no answer can be written: {error.strerror}"))

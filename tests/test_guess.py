@@ -48,9 +48,9 @@ def classifier():
         ("+12", "'+' is a sign"),
         ("1.5", "'.' is a decimal point"),
         ("1,5", "',' is a comma"),
-        ("１２", r"'\uff11' is not a digit"),
-        ("٣", r"'\u0663' is not a digit"),
-        ("1²", r"'\xb2' is not a digit"),
+        ("１２", "'１' is not a digit"),
+        ("٣", "'٣' is not a digit"),
+        ("1²", "'²' is not a digit"),
         ("\udc80", r"'\udc80' is not a digit"),
         ("1\x000", r"'\x00' is not a digit"),
     ],
@@ -63,7 +63,7 @@ def test_what_is_no_number_is_named(text, told):
 
 @pytest.mark.parametrize("code", ["123456", "0" * 5000])
 def test_a_number_too_long_is_told_how_long_it_may_be(classifier, code):
-    with pytest.raises(GuessError, match=f"{len(code)} digits are too long: this network takes 1 to 5"):
+    with pytest.raises(GuessError, match=f"{len(code)} digits are too many: this network takes 1 to 5"):
         classifier.answer(code)
 
 
@@ -71,7 +71,7 @@ def is_a_code_or_one_sentence(text):
     try:
         code = read_code(text)
     except GuessError as error:
-        assert str(error).isprintable() and str(error).isascii()
+        assert str(error).isprintable()
     else:
         assert code and set(code) <= set(DIGITS) and code == text.strip()
 
@@ -108,12 +108,12 @@ def shown(answer, width=60, encoding="utf-8", **options):
 BLOCKS = """\
 40  ████████░░░░░░░░░░░░░░░░░░░░░░  probability 0.2500
 
-head 1           head 2
-    CLS 4  0         CLS 4  0
-CLS    ▒▒▒███    CLS    ██████
-  4 ███▒▒▒         4    ██████
-  0                0    ██████
-0.00 to 1.00     -2.00 to 2.00
+head 1                head 2
+    CLS 4  0              CLS 4  0
+CLS    ▒▒▒███         CLS    ██████
+  4 ███▒▒▒              4    ██████
+  0                     0    ██████
+0.00 to 1.00          -2.00 to 2.00
 
 """
 
@@ -176,13 +176,20 @@ def test_the_colours_are_viridis():
         assert max(abs(int(a) - int(b)) for a, b in zip(mine, theirs, strict=True)) <= 14
 
 
-@pytest.mark.parametrize("width", [40, 30])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_single_digit_shows_its_whole_range(encoding):
+    text = shown(Answer("7", 0.5, [[[-12.25, 0.0], [0.0, 12.25]]] * 2), encoding=encoding)
+    assert "-12.25 to 12.25       -12.25 to 12.25" in text
+
+
+@pytest.mark.parametrize("width", [40, 30, 20])
 def test_a_narrow_terminal_stacks_the_pictures(width):
     head = Answer("40718", 0.5, [[[float(i == j) for i in range(6)] for j in range(6)]] * 3)
     text = lines(shown(head, width=width))
-    assert max(map(len, text)) <= width
+    assert width < 25 or max(map(len, text)) <= width
+    assert "…" not in "".join(text)
     assert [line for line in text if line.startswith("head")] == ["head 1", "head 2", "head 3"]
-    assert text.count("CLS ███") == 3 and text.count("  8                ███") == 3
+    assert text.count("CLS ███") == 3 and text.count("  7          ███") == 3
 
 
 @pytest.mark.parametrize(
@@ -278,10 +285,19 @@ def test_one_sheet_is_saved_from_any_folder(tmp_path):
 
 
 def test_piped_codes_are_answered_line_by_line():
-    piped = guess(input="4711\n\n12x\n  007 \n\ufffd\n")
+    piped = guess(input="\ufeff4711\n\n12x\n  007 \n\ufffd\n", env={**os.environ, "PYTHONIOENCODING": "utf-8"})
     assert piped.returncode == 2
     assert re.findall(r"^(\d+)  ", piped.stdout, re.MULTILINE) == ["4711", "007"]
-    assert [line.split(" is ")[0] for line in piped.stderr.splitlines()] == ["guess.py: 'x'", r"guess.py: '\ufffd'"]
+    told = [line.split(" is ")[0] for line in piped.stderr.splitlines()]
+    assert told == ["guess.py: line 3: 'x'", "guess.py: line 5: '\ufffd'"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+def test_a_full_disk_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        told = subprocess.run([sys.executable, GUESS, "4711"], stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
+    assert told.returncode == 2 and told.stderr.startswith("guess.py: no answer can be written: ")
+    assert told.stderr.count("\n") == 1
 
 
 def test_a_reader_who_leaves_is_no_trouble():
@@ -328,9 +344,14 @@ def test_the_prompt_asks_again_and_again(leave):
         os.write(master, typed)
         until(told)
     until(b"> ")
+    time.sleep(0.3)  # a Ctrl-C within microseconds of the prompt is noticed only with the next key
     os.write(master, leave)
-    assert asked.wait(20) == (130 if leave == b"\x03" else 0)
-    os.close(master)
+    try:
+        assert asked.wait(20) == (130 if leave == b"\x03" else 0)
+    finally:
+        asked.kill()
+        asked.wait()
+        os.close(master)
     assert b"Traceback" not in heard
 
 
