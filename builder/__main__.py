@@ -1,4 +1,4 @@
-"""The builder's command line: trains, certifies and writes a puzzle. Says what is done, in words.
+"""The builder's command line: trains, certifies and writes a puzzle.
 
     python -m builder                                       the default puzzle, into puzzle/
     python -m builder my.toml --out party --zip party.zip   a puzzle of your own
@@ -27,11 +27,18 @@ def arguments():
     )
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible"))
     parser.add_argument("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the ghost's)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder for the bundle (default: puzzle/)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the folder for the bundle (default: puzzle/, whose bundle is replaced)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="where training starts from (default: 0)")
     parser.add_argument("--max-attempts", type=int, default=10, metavar="N", help="seeds to try (default: 10)")
     parser.add_argument(
-        "--check", type=Path, nargs="?", const=PUZZLE, metavar="DIR", help="certify a bundle (default: puzzle/)"
+        "--check",
+        type=Path,
+        nargs="?",
+        const=PUZZLE,
+        metavar="DIR",
+        help="build nothing, certify this bundle (default: puzzle/)",
     )
     parser.add_argument("--zip", type=Path, metavar="FILE", help="pack the bundle as a zip to hand out")
     parser.add_argument(
@@ -40,13 +47,18 @@ def arguments():
         nargs="?",
         const=PROOF,
         metavar="FILE",
-        help="draw the proof sheet (default: build/proof.png)",
+        help="draw the proof sheet, which tells the secret (default: build/proof.png)",
     )
     chosen = parser.parse_args()
     if chosen.check and (chosen.out or chosen.proof):
-        parser.error("--check only reads a bundle: --out and --proof belong to a build")
-    if not 0 <= chosen.seed < 2**63 or chosen.max_attempts < 1:
-        parser.error("--seed is a whole number from 0 on, and --max-attempts one from 1 on")
+        parser.error("--check builds nothing, so that neither --out nor --proof goes with it")
+    if not 0 <= chosen.seed < 2**63:
+        parser.error("--seed is a whole number from 0 on")
+    if chosen.max_attempts < 1:
+        parser.error("--max-attempts is a whole number from 1 on")
+    for option, path, ending in (("--zip", chosen.zip, ".zip"), ("--proof", chosen.proof, ".png")):
+        if path and path.suffix.lower() != ending:
+            parser.error(f"{option} wants a file name that ends in {ending}, and {path} does not")
     return chosen
 
 
@@ -115,8 +127,8 @@ def check(chosen):
     heads, max_digits = len(network.attention_matrix_list), len(network.embedding.position) - 1
     if (heads, max_digits) != (len(secret.pictures), secret.max_digits):
         return complain(
-            f"{chosen.check} has {heads} heads and takes {max_digits} digits, where {chosen.puzzle} wants "
-            f"{len(secret.pictures)} and {secret.max_digits}",
+            f"{chosen.check} is not the bundle of {chosen.puzzle}: it is made for pictures and digits {heads} and "
+            f"{max_digits}, not {len(secret.pictures)} and {secret.max_digits} (a puzzle file goes before --check)",
             FALLS_SHORT,
         )
     with Screen(count_codes(secret.max_digits)) as screen:

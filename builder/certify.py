@@ -72,14 +72,14 @@ class Certificate:
             Promise("the pictures are sharp", f"<= {CELL} off", f"{self.worst_cell:.4f} off", self.worst_cell <= CELL),
             Promise(
                 "the pictures are the code's own",
-                ">= 1 cell wrong",
-                f"{self.fewest_wrong_cells} wrong",
+                ">= 1 wrong",
+                f"{self.fewest_wrong_cells} cells wrong",
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
                 "it survives the trip",
                 "loaded again",
-                "the same weights" if self.survives else "other weights",
+                "same weights" if self.survives else "other weights",
                 self.survives,
             ),
         ]

@@ -49,7 +49,7 @@ class Screen:
             )
 
     def table(self):
-        table = Table(title="Training", title_justify="left")
+        table = Table()
         for heading in ("seed", "step", "secret", "hardest wrong", "p", "accepted, of met", "worst cell"):
             table.add_column(heading, justify="right")
         for r in self.rounds[-ROUNDS_SHOWN:]:
@@ -61,7 +61,8 @@ class Screen:
 
     def certificate(self, certificate):
         """Shows a certificate, a line per promise."""
-        table = Table(title=f"Certificate: {certificate.looked_at:,} inputs, every one tried", title_justify="left")
+        self.console.print(f"Certificate: {certificate.looked_at:,} inputs, every one tried")
+        table = Table()
         for heading in ("promise", "limit", "found", ""):
             table.add_column(heading)
         for promise in certificate.promises:

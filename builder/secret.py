@@ -1,5 +1,6 @@
 """The secret of a puzzle, read from its TOML file, with every mistake named in one sentence."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ MAX_DIGITS = 8  # the longest code whose whole keyspace is looked at in a second
 MAX_PICTURES = 8
 DEFAULT_MAX_DIGITS = 5
 CELLS = {".": 0.0, "#": 1.0}
+UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 
 
 class PuzzleError(Exception):
@@ -44,10 +46,13 @@ class Secret:
     def parse(cls, content):
         """The secret in the content (bytes) of a puzzle file. Raises PuzzleError on the first mistake."""
         try:
-            table = tomllib.loads(content.decode("utf-8-sig"))
+            text = content.decode("utf-8-sig")
+            table = tomllib.loads(text)
         except UnicodeDecodeError as error:
             raise PuzzleError(f"not UTF-8: byte {error.start + 1} fits no character") from error
         except (ValueError, RecursionError) as error:
+            if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is no number in TOML
+                raise PuzzleError(UNQUOTED) from error
             raise PuzzleError(f"not TOML: {error}") from error
 
         unknown = sorted(set(table) - {"code", "pictures", "max_digits"})
@@ -68,7 +73,7 @@ class Secret:
 
 def _code(code):
     if not isinstance(code, str):
-        raise PuzzleError("the code must be a string in quotes, since leading zeros count")
+        raise PuzzleError(UNQUOTED)
     for place, character in enumerate(code, 1):
         if character not in DIGITS:
             raise PuzzleError(f"the code must hold digits 0 to 9 only: its character {place} is {character!r}")

@@ -80,7 +80,7 @@ def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path, call):
 def test_a_bundle_that_is_not_the_puzzle_files_is_not_certified(tiny, tmp_path, call):
     assert call(tiny, "--out", tmp_path / "out")[0] == 0
     status, told, error = call(tiny, "--check")
-    assert (status, told) == (1, "") and "has 3 heads and takes 5 digits, where" in error
+    assert (status, told) == (1, "") and "digits 3 and 5, not 2 and 3 (a puzzle file goes before --check)" in error
     other = tmp_path / "other.toml"
     other.write_text(TINY.replace("05", "50"))
     status, told, error = call(other, "--check", tmp_path / "out")
@@ -112,13 +112,14 @@ def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, cal
         (["none.toml"], "none.toml: cannot be read"),
         (["{tiny}", "--out", "{tiny}"], "is a file: a bundle needs a folder of its own"),
         (["{tiny}", "--out", "{folder}"], "holds tiny.toml"),
-        (["{tiny}", "--out", "{folder}/out", "--zip", "{folder}"], "is a folder: a file name is wanted"),
         (["{tiny}", "--out", "{folder}/out", "--zip", "{folder}/out/x.zip"], "is inside the bundle"),
         (["{tiny}", "--out", "{folder}/out", "--proof", "{folder}/no/x.png"], "cannot be written there"),
         (["{tiny}", "--check", "{folder}"], "is not a bundle: guess.py is missing"),
-        (["--check", "--out", "{folder}/out"], "--check only reads a bundle"),
+        (["--check", "--out", "{folder}/out"], "--check builds nothing"),
         (["--seed", "-1"], "--seed is a whole number from 0 on"),
-        (["--max-attempts", "0"], "--max-attempts one from 1 on"),
+        (["--max-attempts", "0"], "--max-attempts is a whole number from 1 on"),
+        (["--proof", "{tiny}"], "--proof wants a file name that ends in .png"),
+        (["{tiny}", "--zip", "{tiny}"], "--zip wants a file name that ends in .zip"),
         (["--colour"], "--help tells what is possible"),
     ],
 )
@@ -129,6 +130,13 @@ def test_a_mistake_is_one_sentence(tiny, tmp_path, arguments, told, call):
     assert error.startswith("builder: ") and error.count("\n") == 1 and told in error
     assert content(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_zip_that_is_a_folder_is_named(tiny, tmp_path, call):
+    (tmp_path / "a.zip").mkdir()
+    status, _, error = call(tiny, "--out", tmp_path / "out", "--zip", tmp_path / "a.zip")
+    assert status == 2 and "is a folder: a file name is wanted" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_mistake_needs_no_traceback_in_a_process_either(tmp_path):

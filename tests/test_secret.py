@@ -45,6 +45,7 @@ def test_a_long_code_has_a_network_as_long_as_itself():
         (ONE, "'code' is missing"),
         ('code = "7"', "'pictures' is missing"),
         ("code = 7\n" + ONE, "string in quotes"),
+        ("code = 07\n" + ONE, "string in quotes"),
         ('code = "7a"\n' + ONE, "character 2 is 'a'"),
         ('code = "７"\n' + ONE, "character 1 is '７'"),
         ('code = ""\n' + ONE, "has 0"),
