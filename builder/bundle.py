@@ -13,6 +13,7 @@ BUILDER = Path(__file__).resolve().parent
 PUZZLE = BUILDER.parent / "puzzle"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
 FILES = ("guess.py", "README.md", "requirements.txt", MODEL, WEIGHTS)  # puzzles differ in the weights alone
+STRAY = {"__pycache__", ".DS_Store"}  # what comes by itself; it does no harm, and is never packed
 EXAMPLES = ("90210", "4711", "007")  # numbers to try, in the texts for solvers
 
 
@@ -24,7 +25,7 @@ def check_folder(folder):
         return
     expected = {folder / name for name in FILES} | {folder / "classifier"}
     for path in sorted(folder.rglob("*")):
-        if path not in expected and "__pycache__" not in path.relative_to(folder).parts:
+        if path not in expected and not STRAY & set(path.relative_to(folder).parts):
             raise PuzzleError(f"{folder} holds {path.relative_to(folder)}: a bundle needs a folder of its own")
 
 

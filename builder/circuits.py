@@ -45,11 +45,11 @@ class Circuits(NamedTuple):
         """What a token adds to the two sums of the formula above: exp(score) and exp(score) vote, per head.
 
         Scores are taken relative to CLS's own, which is in every code: so no sum is ever below one. Shapes as score.
-        Raises OverflowError where a score is so far above CLS's that its exp leaves the floating-point range.
+        Raises OverflowError where that leaves the range of floating-point numbers, and where it already has.
         """
         look = (self.score - self.score[:, :1, CLS:]).exp()
-        if not (look.isfinite().all() and self.vote.isfinite().all()):
-            raise OverflowError("a head looks at a token with a score too far above the one CLS gives itself")
+        if not all(table.isfinite().all() for table in (look, self.vote, self.bias)):
+            raise OverflowError("the tables leave the range of floating-point numbers")
         return look, look * self.vote
 
     def logits(self, codes):

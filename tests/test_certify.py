@@ -91,7 +91,7 @@ BROKEN = {
     "the code opens it": lambda network: network.output.bias.copy_(torch.tensor([60.0, 0.0])),
     "nothing else does": lambda network: network.output.bias.copy_(torch.tensor([0.0, 60.0])),
     "the pictures are sharp": lambda network: network.attention_matrix_list[1].key_layer.bias.add_(0.1),
-    "it survives the trip": lambda network: network.output.weight.fill_(torch.nan),
+    "it survives the trip": lambda network: network.output.bias.fill_(torch.nan),
 }
 
 
