@@ -62,8 +62,8 @@ class Classifier:
             raise GuessError(f"{error.filename} cannot be read ({error.strerror}): unpack the puzzle again") from error
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch.load does not look at the checksums
-                if archive.testzip() or any(entry.compress_type for entry in archive.infolist()):
-                    raise ValueError("a damaged entry")
+                if any(entry.compress_type for entry in archive.infolist()) or archive.testzip():
+                    raise ValueError("an entry that is damaged, or packed smaller than it is")
             weights = torch.load(io.BytesIO(content), weights_only=True)
             for weight in weights.values():
                 if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.isfinite().all():
