@@ -46,6 +46,10 @@ def run(*command, cwd=ROOT, **options):
     )
 
 
+def guess(*arguments, **options):
+    return run("-W", "error", GUESS, *arguments, **options)
+
+
 def digits(length):
     """All codes of a length, in the order of their numbers, (10 ** length, length)."""
     return torch.cartesian_prod(*[torch.arange(10)] * length).reshape(-1, length)
