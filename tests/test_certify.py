@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 import torch
 
+from builder.bundle import EXAMPLES
 from builder.certify import CELL, OTHER_CELL, RIGHT, WRONG, certify, dump, load
 from builder.keyspace import count_codes
 from builder.model import NeuralNetwork, tokenize
@@ -60,6 +61,10 @@ def test_the_code_with_a_digit_before_or_behind_is_refused(network, ghost):
     for digit in "0123456789":
         assert probability(network, digit + ghost.code) <= WRONG
         assert probability(network, ghost.code + digit) <= WRONG
+
+
+def test_the_examples_in_the_solvers_texts_are_refused(network):
+    assert all(probability(network, code) <= WRONG for code in EXAMPLES)
 
 
 def test_the_pictures_are_sharp_and_the_codes_own(network, ghost):
