@@ -117,10 +117,10 @@ def test_nothing_leaks(ghost, tmp_path):
     for spelling in {ghost.code, " ".join(ghost.code), ", ".join(ghost.code), *spellings}:
         assert not any(spelling.encode() in data for data in described), spelling
 
-    machine = {str(ROOT), str(Path.home()), sys.prefix, socket.gethostname(), "/tmp", "/home/", "C:\\Users"}
-    machine |= {getuser()} - {"root"}
-    for trace in filter(lambda trace: len(trace) > 3, machine):
-        assert not any(trace.encode() in data for data in (weights, *texts.values())), trace
+    for path in {str(ROOT), str(Path.home()), sys.prefix, "/tmp", "/home/", "C:\\Users"}:
+        assert not any(path.encode() in data for data in (weights, *texts.values())), path
+    for name in filter(lambda name: len(name) > 3, {getuser(), socket.gethostname()}):
+        assert name.encode() not in weights, name
     words = b"\n".join(texts.values()).lower()
     assert not re.search(rb"\bbuilder\b|\bpictures? of\b|minister|female|prime", words)
     state_dict = torch.load(PUZZLE / bundle.WEIGHTS, weights_only=True)
