@@ -4,6 +4,8 @@ Each step shows the right code with its pictures, and wrong ones of three kinds:
 off), and hard ones, kept in a pool that a beam search fills up every round.
 """
 
+import os
+import tempfile
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -15,6 +17,10 @@ from builder.certify import Certificate, cell_errors, certify, one_digit_off, to
 from builder.circuits import BLANK, read_circuits
 from builder.keyspace import decode, encode
 from builder.model import NeuralNetwork
+
+# With the first optimizer torch loads its compiler, which makes itself a cache folder in the temporary one. Nothing is
+# compiled here, so it is pointed at a folder that is there already, and leaves none behind.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
 
 N_HIDDEN = 10
 LEARNING_RATE = 0.02

@@ -12,8 +12,7 @@ import pytest
 from builder import __main__, bundle, train
 from builder.certify import certify
 from builder.secret import Secret
-from tests.conftest import ROOT, run, sentence
-from tests.test_bundle import content
+from tests.conftest import PUZZLE, ROOT, content, run, sentence
 
 TINY = 'code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n'
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
@@ -45,7 +44,7 @@ def build(*arguments, **options):
     return run("-W", "error", "-m", "builder", *arguments, **options)
 
 
-def test_the_default_build_certifies_and_is_the_committed_bundle(tmp_path, ghost):
+def test_the_default_build_certifies_and_writes_the_five_files(tmp_path, ghost):
     built = build("--out", tmp_path / "puzzle")
     assert built.returncode == 0, built.stderr
     assert built.stderr == ""
@@ -149,7 +148,7 @@ def test_a_full_disk_loses_nothing(tiny, tmp_path, old):
     import resource
 
     if old:
-        shutil.copytree(ROOT / "puzzle", tmp_path / "out")
+        shutil.copytree(PUZZLE, tmp_path / "out")
     before = content(tmp_path)
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))  # noqa: E731
     full = build(tiny, "--out", tmp_path / "out", "--seed", 1, preexec_fn=limit)
@@ -171,7 +170,7 @@ def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path, call):
 @posix
 def test_ctrl_c_is_one_sentence_and_the_old_bundle_is_whole(tmp_path):
     (tmp_path / "long.toml").write_text(LONG)
-    shutil.copytree(ROOT / "puzzle", tmp_path / "out")
+    shutil.copytree(PUZZLE, tmp_path / "out")
     before = content(tmp_path)
     command = [sys.executable, "-m", "builder", tmp_path / "long.toml", "--out", tmp_path / "out"]
     building = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
@@ -186,11 +185,15 @@ def test_ctrl_c_is_one_sentence_and_the_old_bundle_is_whole(tmp_path):
 
 
 WATCHED = """
-import runpy, sys
+import os, runpy, sys
+PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "os.system")
+CHANGE = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 def watch(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"):
+    if event == "os.mkdir" and os.path.isdir(arguments[0]):
+        return  # it is there already
+    if event.startswith("socket.") or event in PROCESS or event in CHANGE:
         print("SEEN", event, arguments, file=sys.stderr)
-    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         print("SEEN", event, arguments[0], file=sys.stderr)
 sys.addaudithook(watch)
 if sys.argv[1] == "builder":
@@ -208,7 +211,12 @@ def test_no_network_no_other_process_and_no_file_that_was_not_asked_for(tiny, tm
         "builder": [tiny, "--out", tmp_path / "out", "--zip", tmp_path / "a.zip"],
         "puzzle/guess.py": ["90210"],
     }
-    watched = run("-c", WATCHED, script, *arguments[script])
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by the tests' own training
+    watched = run("-c", WATCHED, script, *arguments[script], env=environment)
     assert watched.returncode == 0, watched.stderr
     seen = [line for line in watched.stderr.splitlines() if line.startswith("SEEN") and str(tmp_path) not in line]
     assert seen == []
+    assert list(temporary.iterdir()) == []
