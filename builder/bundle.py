@@ -12,7 +12,8 @@ from puzzle.guess import Classifier, GuessError
 BUILDER = Path(__file__).resolve().parent
 PUZZLE = BUILDER.parent / "puzzle"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-FILES = ("guess.py", "README.md", "requirements.txt", MODEL, WEIGHTS)  # puzzles differ in the weights alone
+TEXTS = ("guess.py", "README.md", "requirements.txt")
+FILES = (*TEXTS, MODEL, WEIGHTS)  # puzzles differ in the weights alone
 STRAY = {"__pycache__", ".DS_Store"}  # what comes by itself; it does no harm, and is never packed
 EXAMPLES = ("90210", "4711", "007")  # numbers to try, in the texts for solvers
 
@@ -40,7 +41,7 @@ def write(folder, secret, certificate):
         raise PuzzleError("a bundle is written only when its certificate holds")
     folder = folder.resolve()
     check_folder(folder)
-    contents = {name: _without(secret.code, (PUZZLE / name).read_bytes()) for name in FILES[:3]}
+    contents = {name: _without(secret.code, (PUZZLE / name).read_bytes()) for name in TEXTS}
     contents[MODEL] = (BUILDER / "model.py").read_bytes()
     contents[WEIGHTS] = certificate.weights
 

@@ -75,8 +75,8 @@ def draw_histogram(axis, network, secret, certificate):
     """How many inputs have which logit, the secret's marked."""
     with torch.no_grad():
         circuits = read_circuits(network)
-        low = min(logits.min().item() for _, _, logits in scan(circuits))
-        high = max(logits.max().item() for _, _, logits in scan(circuits))
+        ends = torch.stack([torch.stack(logits.aminmax()) for _, _, logits in scan(circuits)])
+        low, high = ends[:, 0].min().item(), ends[:, 1].max().item()
         counts = sum(logits.histc(BINS, low, high) for _, _, logits in scan(circuits))
     edges = torch.linspace(low, high, BINS + 1)
     axis.stairs(counts.tolist(), edges.tolist(), fill=True)

@@ -56,6 +56,8 @@ class Classifier:
             if error.name == "model":
                 raise GuessError(f"{folder / 'model.py'} is missing: unpack the puzzle again") from error
             raise missing(error) from error
+        finally:
+            sys.path.remove(str(folder))
         try:
             content = (folder / "torch_state_dict").read_bytes()
         except OSError as error:
@@ -68,7 +70,7 @@ class Classifier:
             for weight in weights.values():
                 if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.isfinite().all():
                     raise ValueError("weights that are no plain numbers")
-            self.network = NeuralNetwork.from_state_dict(weights)
+            self.network = NeuralNetwork.from_state_dict(weights).requires_grad_(False)
             self.max_digits = len(self.network.embedding.position) - 1
             if self.max_digits < 1:
                 raise ValueError("no room for a digit")
@@ -77,17 +79,15 @@ class Classifier:
                 f"{folder / 'torch_state_dict'} is damaged, or not this network's weights: unpack the puzzle again"
             ) from error
         self.tokenize = tokenize
-        self.no_grad = torch.no_grad
 
     def answer(self, text):
         """An Answer to what somebody typed. Raises GuessError where it is no number that the network can take."""
         code = read_code(text)
         if len(code) > self.max_digits:
             raise GuessError(f"{len(code)} digits are too many: this network takes 1 to {self.max_digits}")
-        with self.no_grad():
-            tokens = self.tokenize(code)
-            matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
-            return Answer(code, self.network(tokens).item(), [matrix[0].tolist() for matrix in matrices])
+        tokens = self.tokenize(code)
+        matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
+        return Answer(code, self.network(tokens).item(), [matrix[0].tolist() for matrix in matrices])
 
 
 class Answer:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,12 +23,13 @@ from rich.progress import track
 from rich.table import Table
 from torch.nn.functional import binary_cross_entropy, mse_loss
 
+from builder import bundle
 from builder.certify import certify
 from builder.circuits import read_circuits
 from builder.keyspace import count_codes, scan
-from builder.model import NeuralNetwork, tokenize
+from builder.model import CLS, NeuralNetwork, tokenize
 from builder.secret import Secret
-from tests.conftest import GUESS, ROOT, digits
+from tests.conftest import GHOST, GUESS, PUZZLE, ROOT, digits, gibibytes
 from tests.sweep import build, draw
 
 SECTIONS = ("training", "processes", "scan", "growth")
@@ -68,7 +70,7 @@ def original_loop(secret, rounds):
 
 
 def training(console, rounds):
-    secret = Secret.read(ROOT / "builder" / "ghost.toml")
+    secret = Secret.read(GHOST)
     build(secret)  # torch loads the rest of itself with the first optimizer
     start = time.perf_counter()
     network = original_loop(secret, rounds)
@@ -93,7 +95,7 @@ def training(console, rounds):
     )
 
 
-def processes(console, rounds):
+def processes(console):
     with tempfile.TemporaryDirectory() as folder:
         commands = {
             "python -c 'import torch'": ["-c", "import torch"],
@@ -128,17 +130,15 @@ def scan_rate(circuits, turns=5):
 
 
 @torch.no_grad()
-def scan_against_network(console, rounds):
-    secret = Secret.read(ROOT / "builder" / "ghost.toml")
-    network = NeuralNetwork.from_state_dict(
-        torch.load(ROOT / "puzzle" / "classifier" / "torch_state_dict", weights_only=True)
-    )
+def scan_against_network(console):
+    secret = Secret.read(GHOST)
+    network = bundle.read(PUZZLE)
     logits = []
     hook = network.output.register_forward_hook(
         lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0])
     )
     batches = [
-        torch.nn.functional.pad(digits(length), (1, 0), value=10).split(10_000)
+        torch.nn.functional.pad(digits(length), (1, 0), value=CLS).split(10_000)
         for length in range(1, secret.max_digits + 1)
     ]
     seconds = []
@@ -168,7 +168,7 @@ def scan_against_network(console, rounds):
     )
 
 
-def growth(console, rounds):
+def growth(console):
     dice = random.Random(1)
     table = Table(
         "digits", "inputs", "median seconds to build", "slowest", "against 5 digits", "scan, codes per second"
@@ -192,15 +192,15 @@ def growth(console, rounds):
         import resource
     except ImportError:
         return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
-    console.print(f"peak memory of this process: {peak:.2f} GiB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    console.print(f"peak memory of this process: {gibibytes(peak):.2f} GiB")
 
 
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="which of them (default: all)")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*SECTIONS, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
     chosen = parser.parse_args()
     console = Console(highlight=False)
@@ -208,9 +208,10 @@ def main():
         f"Python {platform.python_version()}, torch {torch.__version__}, {platform.system()}, "
         f"{torch.get_num_threads()} threads, {platform.machine()}\n"
     )
-    measure = dict(zip(SECTIONS, (training, processes, scan_against_network, growth), strict=True))
-    for section in chosen.sections or SECTIONS:
-        measure[section](console, chosen.rounds)
+    measures = (partial(training, rounds=chosen.rounds), processes, scan_against_network, growth)
+    for section, measure in zip(SECTIONS, measures, strict=True):
+        if section in chosen.sections or not chosen.sections:
+            measure(console)
 
 
 if __name__ == "__main__":

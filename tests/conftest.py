@@ -14,23 +14,32 @@ from builder import bundle  # noqa: E402
 from builder.keyspace import scan  # noqa: E402
 from builder.model import CLS  # noqa: E402
 from builder.secret import Secret  # noqa: E402
+from puzzle.guess import Classifier  # noqa: E402
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
-GUESS = ROOT / "puzzle" / "guess.py"
+GHOST = ROOT / "builder" / "ghost.toml"
+PUZZLE = ROOT / "puzzle"
+GUESS = PUZZLE / "guess.py"
 
 
 @pytest.fixture(scope="session")
 def ghost():
-    return Secret.read(ROOT / "builder" / "ghost.toml")
+    return Secret.read(GHOST)
 
 
 @pytest.fixture(scope="session")
 def network():
     """The network of the bundle that lies in puzzle/."""
-    return bundle.read(ROOT / "puzzle")
+    return bundle.read(PUZZLE)
+
+
+@pytest.fixture(scope="session")
+def classifier():
+    """That network as the guess script holds it."""
+    return Classifier(PUZZLE / "classifier")
 
 
 def run(*command, cwd=ROOT, **options):
@@ -44,6 +53,16 @@ def run(*command, cwd=ROOT, **options):
         stdin=options.pop("stdin", subprocess.DEVNULL if "input" not in options else None),
         **options,
     )
+
+
+def content(folder):
+    """The files below a folder, by their path in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def gibibytes(maxrss):
+    """The peak memory that the operating system tells: bytes on macOS, KiB elsewhere."""
+    return maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def guess(*arguments, **options):

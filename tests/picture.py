@@ -7,15 +7,15 @@ from rich.console import Console
 
 from builder.secret import Secret
 from puzzle.guess import Classifier
-from tests.conftest import ROOT
+from tests.conftest import GHOST, PUZZLE, ROOT
 
 PICTURE = ROOT / ".readme" / "solver.svg"
 
 
 def main():
-    code = Secret.read(ROOT / "builder" / "ghost.toml").code
+    code = Secret.read(GHOST).code
     wrong = code[:2] + code[:1:-1]
-    classifier = Classifier(ROOT / "puzzle" / "classifier")
+    classifier = Classifier(PUZZLE / "classifier")
     console = Console(record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     for number in (wrong, code):
         console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)

@@ -20,19 +20,13 @@ from builder import bundle
 from builder.certify import certify
 from builder.secret import PuzzleError
 from builder.train import train
-from tests.conftest import GUESS, ROOT, run, sentence
-
-PUZZLE = ROOT / "puzzle"
+from tests.conftest import GUESS, PUZZLE, ROOT, content, run, sentence
 
 
 @pytest.fixture(scope="module")
 def certificates(ghost):
     """Two certificates for the ghost, from two seeds."""
     return [list(train(ghost, seed))[-1].certificate for seed in (0, 1)]
-
-
-def content(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_new_folder_holds_the_five_files(ghost, certificates, tmp_path):
@@ -50,6 +44,15 @@ def test_a_bundle_replaces_a_bundle_and_leaves_no_litter(ghost, certificates, tm
         bundle.write(tmp_path / "party", ghost, certificate)
         assert content(tmp_path / "party")["classifier/torch_state_dict"] == certificate.weights
     assert [path.name for path in tmp_path.iterdir()] == ["party"]
+
+
+@pytest.mark.parametrize("stray", [".DS_Store", "classifier/__pycache__/model.pyc"])
+def test_what_comes_by_itself_does_not_keep_a_bundle_from_being_replaced(ghost, certificates, tmp_path, stray):
+    bundle.write(tmp_path / "party", ghost, certificates[0])
+    (tmp_path / "party" / stray).parent.mkdir(exist_ok=True)
+    (tmp_path / "party" / stray).write_text("mine")
+    bundle.write(tmp_path / "party", ghost, certificates[1])
+    assert content(tmp_path / "party")["classifier/torch_state_dict"] == certificates[1].weights
 
 
 def test_nothing_is_written_without_a_certificate_that_holds(ghost, certificates, tmp_path):

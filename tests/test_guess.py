@@ -11,15 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.certify import RIGHT, WRONG
-from puzzle.guess import DIGITS, Answer, Classifier, GuessError, main, read_code, save
-from tests.conftest import GUESS, ROOT, guess, run, sentence
-
-CLASSIFIER = ROOT / "puzzle" / "classifier"
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return Classifier(CLASSIFIER)
+from puzzle.guess import DIGITS, Answer, GuessError, main, read_code, save
+from tests.conftest import GUESS, content, guess, run, sentence
 
 
 @pytest.mark.parametrize(
@@ -143,6 +136,21 @@ def test_answers_are_saved_by_the_files_ending(tmp_path, ending, start):
     assert (tmp_path / f"mit Öl.{ending}").read_bytes().startswith(start)
 
 
+def test_a_sheet_that_cannot_be_saved_leaves_the_old_one(tmp_path, monkeypatch):
+    answers = [Answer("4", 0.5, [[[0.0, 1.0], [1.0, 0.0]]])]
+    with pytest.raises(GuessError, match="cannot be written: "):
+        save(answers, GUESS / "x.png")  # below a file there is no folder
+    (tmp_path / "x.png").write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(GuessError, match="x.png cannot be written: No space left"):
+        save(answers, tmp_path / "x.png")
+    assert content(tmp_path) == {"x.png": b"old"}
+
+
 def test_one_sheet_is_saved_from_any_folder(tmp_path):
     saved = guess("4711", "90210", "--save", "Öl.png", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert saved.returncode == 0, saved.stderr
@@ -166,27 +174,26 @@ def test_a_full_disk_is_one_sentence():
     assert told.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs head")
 def test_a_reader_who_leaves_is_no_trouble():
     command = f"{sys.executable} {GUESS} {'4711 ' * 500} | head -n 1"
-    if os.name == "posix":
-        left = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8")
-        assert left.stdout.startswith("4711") and left.stderr == ""
+    left = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8")
+    assert left.stdout.startswith("4711") and left.stderr == ""
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("leave", [b"\n", b"\x03"])
 def test_the_prompt_asks_again_and_again(leave):
+    import fcntl
     import pty
+    import termios
+
+    def take_the_terminal():  # so that Ctrl-C typed there reaches the script
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     master, terminal = pty.openpty()
-    asked = subprocess.Popen(
-        [sys.executable, GUESS],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-    )
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    asked = subprocess.Popen([sys.executable, GUESS], **streams, start_new_session=True, preexec_fn=take_the_terminal)
     os.close(terminal)
     heard = b""
 
@@ -195,30 +202,28 @@ def test_the_prompt_asks_again_and_again(leave):
         end = time.monotonic() + 60
         while text not in heard and time.monotonic() < end:
             heard += os.read(master, 65536)
-        assert text in heard, heard
-        before, heard = heard.split(text, 1)
-        return before
+        assert text in heard and b"Traceback" not in heard, heard
+        heard = heard.split(text, 1)[1]
 
-    until(b"1 to 5 digits; an empty line leaves.")
-    for typed, told in (
-        (b"4711\n", b"probability"),
-        (b"4x\n", b"'x' is not a digit"),
-        (b"\x1b[A\x1b[A\n", b"4711"),
-        (b"7\n", b"probability"),
-    ):
-        until(b"> ")
-        os.write(master, typed)
-        until(told)
-    until(b"> ")
-    time.sleep(0.3)  # a Ctrl-C within microseconds of the prompt is noticed only with the next key
-    os.write(master, leave)
     try:
+        until(b"1 to 5 digits; an empty line leaves.")
+        for typed, told in (
+            (b"4711\n", b"probability"),
+            (b"4x\n", b"'x' is not a digit"),
+            (b"\x1b[A\x1b[A\n", b"4711"),
+            (b"7\n", b"probability"),
+        ):
+            until(b"> ")
+            os.write(master, typed)
+            until(told)
+        until(b"> ")
+        time.sleep(0.3)  # a Ctrl-C within microseconds of the prompt is noticed only with the next key
+        os.write(master, leave)
         assert asked.wait(20) == (130 if leave == b"\x03" else 0)
     finally:
         asked.kill()
         asked.wait()
         os.close(master)
-    assert b"Traceback" not in heard
 
 
 @pytest.mark.parametrize("package", ["torch", "rich", "matplotlib"])

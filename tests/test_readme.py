@@ -12,7 +12,7 @@ from builder.certify import load
 from builder.model import NeuralNetwork, tokenize
 from builder.secret import Secret
 from builder.train import train
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, gibibytes, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOLVERS = (ROOT / "puzzle" / "README.md").read_text(encoding="utf-8")
@@ -86,4 +86,4 @@ def test_eight_digits_are_certified_in_less_than_a_gibibyte(tmp_path):
     _, status, usage = os.wait4(building.pid, 0)
     building.returncode = os.waitstatus_to_exitcode(status)
     assert building.returncode == 0
-    assert usage.ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30) < 1
+    assert gibibytes(usage.ru_maxrss) < 1
