@@ -131,19 +131,35 @@ def test_a_thousand_flipped_weights_are_refused_or_make_no_difference(folder, cl
 
 
 @pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_byte_of_the_archives_directory_may_flip(folder, classifier, step):
+def test_every_bit_of_the_archives_directory_may_flip(folder, classifier, step):
     """The end of the file, where zip keeps its names and places: no flip there may lead to another answer."""
     truth = vars(classifier.answer("4711"))
     with zipfile.ZipFile(io.BytesIO(WEIGHTS)) as archive:
         directory = archive.start_dir
     for place in range(directory, len(WEIGHTS), step):
-        damaged = bytearray(WEIGHTS)
-        damaged[place] ^= 1 << (place % 8)
-        (folder / "torch_state_dict").write_bytes(damaged)
-        try:
-            assert vars(Classifier(folder).answer("4711")) == truth
-        except GuessError as error:
-            assert "is damaged" in str(error)
+        for bit in range(8):
+            damaged = bytearray(WEIGHTS)
+            damaged[place] ^= 1 << bit
+            (folder / "torch_state_dict").write_bytes(damaged)
+            try:
+                assert vars(Classifier(folder).answer("4711")) == truth
+            except GuessError as error:
+                assert "is damaged" in str(error)
+
+
+def test_an_entry_that_says_it_is_a_folder_is_read_all_the_same(folder, classifier):
+    """torch.load would believe it, read nothing, and hand out whatever lies in memory."""
+    damaged = bytearray(WEIGHTS)
+    with zipfile.ZipFile(io.BytesIO(WEIGHTS)) as archive:
+        place = archive.start_dir
+        for _ in archive.infolist():
+            place = damaged.index(b"PK\x01\x02", place)
+            damaged[place + 38] |= 0x10  # the attribute of a folder, in the entry of the directory
+            place += 46
+    with zipfile.ZipFile(io.BytesIO(damaged)) as archive:
+        assert all(entry.external_attr == 0x10 for entry in archive.infolist())
+    (folder / "torch_state_dict").write_bytes(damaged)
+    assert vars(Classifier(folder).answer("4711")) == vars(classifier.answer("4711"))
 
 
 def test_a_broken_bundle_is_one_sentence_in_a_process_too(tmp_path):
