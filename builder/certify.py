@@ -7,19 +7,23 @@ from typing import NamedTuple
 
 import torch
 
-from builder.circuits import BLANK, read_circuits
-from builder.keyspace import decode, encode, survey
-from builder.model import CLS, NeuralNetwork, tokenize
+from builder.circuits import read_circuits
+from builder.keyspace import count_codes, decode, encode, one_digit_off, tokens_by_length
+from builder.model import NeuralNetwork, tokenize
+from builder.rounding import rounding_bound
+from builder.search import search
+from builder.threads import one_thread
 
-RIGHT = 0.999  # the secret's probability is at least this
-WRONG = 0.001  # every other input's is at most this
+RIGHT = 0.999999  # the secret's probability is at least this
+FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
 CELL = 0.01  # every cell of the pictures is at most this far from its 0 or 1
 OTHER_CELL = 0.25  # a one-digit-off code has a cell that is further off than this
-HARDEST = 256  # wrong codes whose probability is asked of the network itself
+HARDEST = 16  # wrong codes whose probability is asked of the network itself
+BUDGET = 1_000_000  # nodes after which the search for them gives up
 
 
 def dump(network):
-    """A network's state dict as the bytes of its file: the same weights give the same bytes, on any machine."""
+    """A network's state dict as the bytes of its file: the same weights give the same bytes with one version of torch."""
     state_dict = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
     buffer = io.BytesIO()
     torch.save(state_dict, buffer)
@@ -32,9 +36,11 @@ def load(weights):
 
 
 class Promise(NamedTuple):
-    """One line of a certificate: what is promised, the limit, what was found, and whether it holds."""
+    """One line of a certificate: what is promised, what it means to a solver, the limit, what was found, and whether
+    it holds."""
 
     promise: str
+    meaning: str
     limit: str
     found: str
     holds: bool
@@ -46,40 +52,69 @@ class Certificate:
 
     weights: the bytes of the state dict that all of this was found on, after loading it from them.
     survives: whether every weight came back from these bytes as it was.
-    looked_at: inputs tried. probability: the secret's. accepted: wrong codes above one half.
-    hardest_codes: the wrong codes that come closest, the closest first. hardest_probability: that of the first.
+    inputs: how many there are. nodes: of the search that settled them. complete: whether it settled all.
+    probability, logit: the secret's, by the network and by the tables.
+    hardest_codes: the wrong codes that come closest, the closest first. hardest_logit: of the first, by the tables.
+    hardest_probability: the largest that the network itself gives to one of them.
+    rounding: how far any logit that float32 computes can be from the tables'.
     worst_cell: the largest distance of a picture's cell from its 0 or 1.
     fewest_wrong_cells: cells off by more than OTHER_CELL, for the code one digit off that has the fewest.
     """
 
     weights: bytes
     survives: bool
-    looked_at: int
-    probability: float
-    accepted: int
-    hardest_codes: tuple[str, ...]
-    hardest_probability: float
-    worst_cell: float
-    fewest_wrong_cells: int
+    inputs: int
+    nodes: int = 0
+    complete: bool = False
+    probability: float = math.nan
+    logit: float = math.nan
+    hardest_codes: tuple[str, ...] = ()
+    hardest_logit: float = math.nan
+    hardest_probability: float = math.nan
+    rounding: float = math.nan
+    worst_cell: float = math.nan
+    fewest_wrong_cells: int = 0
 
     @property
     def promises(self):
         """The lines of the certificate, in the order they are shown."""
-        hardest = f"{self.hardest_probability:.1e} ({self.hardest_codes[0]})" if self.hardest_codes else "no number"
+        least = math.log(RIGHT / (1 - RIGHT))
+        closest = f" ({self.hardest_codes[0]})" if self.hardest_codes else ""
+        wrong = f"{self.fewest_wrong_cells} cell{'' if self.fewest_wrong_cells == 1 else 's'} off"
         return [
-            Promise("the code opens it", f">= {RIGHT}", f"{self.probability:.6f}", self.probability >= RIGHT),
-            Promise("nothing else does", f"<= {WRONG}", hardest, self.hardest_probability <= WRONG),
-            Promise("the pictures are sharp", f"<= {CELL} off", f"{self.worst_cell:.4f} off", self.worst_cell <= CELL),
+            Promise(
+                "the code opens it",
+                "the right number answers 1",
+                f"at least {RIGHT}",
+                f"{self.probability:.7f}",
+                self.probability >= RIGHT and self.logit - self.rounding >= least,
+            ),
+            Promise(
+                "nothing else moves it",
+                "every wrong number answers exactly 0, on any computer",
+                f"logit at most -{FLAT:.0f}",
+                f"{self.hardest_logit:.1f} + {self.rounding:.1f}{closest}" if self.complete else "not all settled",
+                self.complete and self.hardest_logit + self.rounding <= -FLAT and self.hardest_probability == 0,
+            ),
+            Promise(
+                "the pictures are sharp",
+                "the right number shows every cell as drawn",
+                f"at most {CELL} off",
+                f"{self.worst_cell:.4f} off",
+                self.worst_cell <= CELL,
+            ),
             Promise(
                 "the pictures are the code's own",
-                ">= 1 wrong",
-                f"{self.fewest_wrong_cells} cells wrong",
+                "with one digit changed, a cell is off",
+                f"a cell off by {OTHER_CELL}",
+                wrong,
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
                 "it survives the trip",
-                "loaded again",
-                "same weights" if self.survives else "other weights",
+                "all of this is true of the file as solvers load it",
+                "the same weights",
+                "the same weights" if self.survives else "other weights",
                 self.survives,
             ),
         ]
@@ -91,46 +126,43 @@ class Certificate:
     @property
     def rank(self):
         """Sorts certificates from worse to better: by promises kept, then by the hardest wrong code."""
-        return sum(promise.holds for promise in self.promises), -self.hardest_probability
+        return sum(promise.holds for promise in self.promises), -self.hardest_logit
 
 
+@one_thread()
+@torch.no_grad()
 def certify(network, secret, watch=None):
     """Tries a network on every input there is, and returns its Certificate.
 
-    The network is dumped and loaded first, so that what is certified is what will be read. The tables look at the whole
-    keyspace; the last word on the hardest codes has the network itself, as a solver would call it.
-    watch: if given, called now and then with the number of codes looked at so far.
+    The network is dumped and loaded first, so that what is certified is what will be read. The search settles every
+    input by the tables, and the rounding bound carries its result over to float32. The network itself is asked for the
+    hardest of them. watch: if given, called now and then with the search's nodes and the share of inputs settled.
     """
     weights, given = dump(network), network
     network = load(weights)
     survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
-    with torch.no_grad():
-        try:
-            found = survey(read_circuits(network), secret.code, HARDEST, watch)
-        except OverflowError:  # no softmax can be told from such scores
-            return Certificate(weights, survives, 0, math.nan, 0, (), math.nan, math.nan, 0)
-        probabilities = torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
-        tables = found.logits.sigmoid().max()
-        return Certificate(
-            weights=weights,
-            survives=survives,
-            looked_at=found.looked_at,
-            probability=network(tokenize(secret.code)).item(),
-            accepted=found.accepted,
-            hardest_codes=tuple(decode(code) for code in found.codes),
-            hardest_probability=max(probabilities.max().item(), tables.item()),
-            worst_cell=cell_errors(network, secret, tokenize(secret.code)).max().item(),
-            fewest_wrong_cells=fewest_wrong_cells(network, secret),
-        )
-
-
-def one_digit_off(code, max_digits):
-    """All codes that differ from the code in one digit, shape (9 * digits, max_digits)."""
-    secret = encode(code, max_digits)
-    codes = secret.repeat(10 * len(code), 1)
-    places = torch.arange(len(code)).repeat_interleave(10)
-    codes[torch.arange(len(codes)), places] = torch.arange(10).repeat(len(code))
-    return codes[(codes != secret).any(1)]
+    inputs = count_codes(secret.max_digits)
+    circuits = read_circuits(network).double()
+    try:
+        found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
+    except OverflowError:  # no softmax can be told from such scores
+        return Certificate(weights, survives, inputs)
+    probabilities = torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
+    return Certificate(
+        weights=weights,
+        survives=survives,
+        inputs=inputs,
+        nodes=found.nodes,
+        complete=found.complete,
+        probability=network(tokenize(secret.code)).item(),
+        logit=circuits.logits(encode(secret.code, secret.max_digits)).item(),
+        hardest_codes=tuple(map(decode, found.codes)),
+        hardest_logit=found.logits[0].item(),
+        hardest_probability=probabilities.max().item(),
+        rounding=rounding_bound(network),
+        worst_cell=cell_errors(network, secret, tokenize(secret.code)).max().item(),
+        fewest_wrong_cells=fewest_wrong_cells(network, secret),
+    )
 
 
 def fewest_wrong_cells(network, secret):
@@ -144,11 +176,3 @@ def cell_errors(network, secret, tokens):
     """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
     return (matrices - secret.pictures[:, None]).abs()
-
-
-def tokens_by_length(codes):
-    """The tokens of codes (batch, max_digits), as the network takes them: a batch for each length there is."""
-    lengths = (codes != BLANK).sum(1)
-    for length in lengths.unique():
-        digits = codes[lengths == length, :length]
-        yield torch.nn.functional.pad(digits, (1, 0), value=CLS)

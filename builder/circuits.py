@@ -44,13 +44,15 @@ class Circuits(NamedTuple):
     def terms(self):
         """What a token adds to the two sums of the formula above: exp(score) and exp(score) vote, per head.
 
-        Scores are taken relative to CLS's own, which is in every code: so no sum is ever below one. Shapes as score.
-        Raises OverflowError where that leaves the range of floating-point numbers, and where it already has.
+        Scores are taken relative to CLS's own, which is in every code: so no sum of exp(score) is below one. Shapes as
+        score. Raises OverflowError where a sum over all positions could leave the range of floating-point numbers.
         """
         look = (self.score - self.score[:, :1, CLS:]).exp()
-        if not all(table.isfinite().all() for table in (look, self.vote, self.bias)):
+        product = look * self.vote
+        sums = (table.abs().amax(2).sum(1) for table in (look, product, self.vote))
+        if not all(total.isfinite().all() for total in (*sums, self.bias)):
             raise OverflowError("the tables leave the range of floating-point numbers")
-        return look, look * self.vote
+        return look, product
 
     def logits(self, codes):
         """The logits of codes of mixed lengths, differentiable.

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 DIGITS = "0123456789"  # ASCII alone: str.isdigit would let other scripts' digits through
-MAX_DIGITS = 8  # the longest code whose whole keyspace is looked at in a second
+MAX_DIGITS = 16
 MAX_PICTURES = 8
 DEFAULT_MAX_DIGITS = 5
 CELLS = {".": 0.0, "#": 1.0}

@@ -1,48 +1,47 @@
 """Trains a network until its certificate holds, and says round by round how far it is. Never prints.
 
-Each step shows the right code with its pictures, and wrong ones of three kinds: random ones, close ones (one digit
-off), and hard ones, kept in a pool that a beam search fills up every round.
+Each step shows the right code with its pictures, and wrong ones of three kinds: random ones, close ones (one digit off),
+and hard ones, which a search finds anew every round. When the right code is far enough above them all, `finish` gives
+the network its last touch, and `certify` tries it.
 """
 
-import os
-import tempfile
-from contextlib import contextmanager
+import math
 from typing import NamedTuple
 
 import torch
 from torch.nn.functional import relu, softplus
 
-from builder.beam import beam_search
-from builder.certify import Certificate, cell_errors, certify, one_digit_off, tokens_by_length
-from builder.circuits import BLANK, read_circuits
-from builder.keyspace import decode, encode
-from builder.model import NeuralNetwork
+from builder.certify import CELL, Certificate, cell_errors, certify
+from builder.circuits import read_circuits
+from builder.finish import flatten, sharpen
+from builder.keyspace import decode, encode, one_digit_off, random_codes, tokens_by_length
+from builder.rounding import rounding_bound
+from builder.search import Found, search
+from builder.start import start
+from builder.threads import one_thread
 
-# With the first optimizer torch loads its compiler, which makes itself a cache folder in the temporary one. Nothing is
-# compiled here, so it is pointed at a folder that is there already, and leaves none behind.
-os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
-
-N_HIDDEN = 10
-LEARNING_RATE = 0.02
+LEARNING_RATES = 0.02, 0.01  # at first, for even and odd seeds; they fall to nearly 0 along a cosine
 BETAS = (0.9, 0.99)  # a shorter memory for the step size than the usual 0.999: the hard codes change all the time
-PICTURE_WEIGHT = 100
-MARGIN = 8.0  # logits are pushed to here, right and wrong, and ...
-GOAL = 7.0  # ... from here on training believes itself done: a little inside the certificate's 6.9
-GOAL_CELL = 0.0095
-GOAL_OTHER_CELL = 0.5
+PICTURE_WEIGHTS = 4, 30  # for even and odd seeds
+MARGIN = 4.0  # training pushes logits beyond this, right ones above and wrong ones below
+GAP = 4.0  # how far the right code's logit must be above all others before the network is finished
+OTHER_CELL = 0.5  # training moves a cell of each close code at least this far from the pictures
 STEPS_PER_ROUND = 10
-STEP_LIMIT = 2500  # an attempt that takes longer is stuck
+STEP_LIMIT = 1000  # an attempt that takes longer is stuck
+BLUNT = 10  # so is one that could not show the pictures in so many rounds: it has lost a direction that they want
 RANDOM_CODES = 64
-HARD_PER_LENGTH = 64
-POOL = 500
+HARD_CODES = 64  # new ones in a round
+HARD_NODES = 1000  # of the search for them
+FINISH_NODES = 100_000  # of the search that looks whether the network can be finished
+POOL = 300  # hard codes that are kept
 
 
 class Round(NamedTuple):
     """How far training is after some steps.
 
     seed, step: of this attempt. probability: the secret's. hardest_code, hardest_probability: the wrong code that comes
-    closest. accepted: wrong codes above one half, and met: of how many that the search has met. worst_cell: the largest
-    distance of a picture's cell from its 0 or 1. certificate: of the whole keyspace, where training had reason to look.
+    closest, of those known. worst_cell: the largest distance of a picture's cell from its 0 or 1.
+    certificate: of the finished network, where training had reason to finish it.
     """
 
     seed: int
@@ -50,8 +49,6 @@ class Round(NamedTuple):
     probability: float
     hardest_code: str
     hardest_probability: float
-    accepted: int
-    met: int
     worst_cell: float
     certificate: Certificate | None
 
@@ -60,8 +57,8 @@ def train(secret, seed=0, max_attempts=10, watch=None):
     """Trains until the certificate holds: yields a Round every few steps, the last one with the certificate.
 
     An attempt that is stuck ends with a certificate that does not hold; the next seed is tried, max_attempts in all.
-    The same seed gives the same weights bit for bit, whatever the number of cores.
-    watch: if given, called during a look at the whole keyspace with the number of codes looked at so far.
+    One seed gives the same weights on one machine, whatever the number of cores.
+    watch: if given, called while a certificate is made, as `search` calls it.
     """
     for attempt in range(seed, seed + max_attempts):
         for progress in _attempt(secret, attempt, watch):
@@ -71,80 +68,115 @@ def train(secret, seed=0, max_attempts=10, watch=None):
 
 
 def _attempt(secret, seed, watch):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = NeuralNetwork(N_HIDDEN, len(secret.pictures), secret.max_digits)
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, betas=BETAS, fused=True)
-
-    right = encode(secret.code, secret.max_digits)
-    close = one_digit_off(secret.code, secret.max_digits)
-    (right_and_close,) = tokens_by_length(torch.cat([right, close]))
-    pool = close
-
+    """The rounds of one attempt, the last one with a certificate."""
+    network = start(secret, seed)
+    if seed % 2:  # another way to start, with exact pictures, for those that the first way does not learn
+        network = sharpen(network, secret)
+    lesson = _Lesson(secret, seed)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATES[seed % 2], betas=BETAS, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEP_LIMIT // STEPS_PER_ROUND + 1)
     for step in range(0, STEP_LIMIT + 1, STEPS_PER_ROUND):
-        with _one_thread(), torch.no_grad():
-            circuits = read_circuits(network)
-            try:
-                hard = beam_search(circuits, secret.code, HARD_PER_LENGTH, generator)
-            except OverflowError:  # scores have run away: training may catch them, or be stuck
-                hard = close
-            met = torch.cat([pool, hard]).unique(dim=0)
-            logits, order = circuits.logits(met).sort(descending=True, stable=True)
-            pool = met[order[:POOL]]
-            secret_logit = circuits.logits(right)[0]
-            worst_cell = cell_errors(network, secret, right_and_close[:1]).max()
-
-        reached = secret_logit >= GOAL and logits[0] <= -GOAL and worst_cell <= GOAL_CELL
-        certificate = certify(network, secret, watch) if reached or step == STEP_LIMIT else None
+        right, wrong = lesson.prepare(network)
+        certificate = None
+        if right - wrong >= GAP:
+            certificate = _finish(network, secret, lesson, watch)
+        if certificate is None and (step == STEP_LIMIT or lesson.blunt == BLUNT):
+            certificate = certify(network, secret, watch)
         yield Round(
             seed=seed,
             step=step,
-            probability=secret_logit.double().sigmoid().item(),
-            hardest_code=decode(pool[0]),
-            hardest_probability=logits[0].double().sigmoid().item(),
-            accepted=int((logits > 0).sum()),
-            met=len(met),
-            worst_cell=worst_cell.item(),
+            probability=_sigmoid(right),
+            hardest_code=decode(lesson.pool[0]),
+            hardest_probability=_sigmoid(wrong),
+            worst_cell=lesson.worst_cell(network),
             certificate=certificate,
         )
         if certificate:
-            if certificate.holds:
-                return
-            missed = [encode(code, secret.max_digits) for code in certificate.hardest_codes]
-            pool = torch.cat([pool, *missed]).unique(dim=0)
-
-        with _one_thread():
+            return
+        with one_thread():
             for _ in range(STEPS_PER_ROUND):
-                wrong = torch.cat([_random_codes(right, generator), close, pool])
-                logits = read_circuits(network).logits(torch.cat([right, wrong]))
-                errors = cell_errors(network, secret, right_and_close)
-                loss = (
-                    softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, from MARGIN on
-                    + softplus(MARGIN + logits[1:]).logsumexp(0)  # the wrong ones: the same, the worst counting most
-                    + PICTURE_WEIGHT * errors[:, 0].square().mean((1, 2)).sum()  # the right one has the pictures ...
-                    + relu(GOAL_OTHER_CELL - errors[:, 1:].amax((0, 2, 3))).sum()  # ... and the close ones haven't
-                )
                 optimizer.zero_grad()
-                loss.backward()
+                lesson.loss(network).backward()
                 optimizer.step()
+        schedule.step()
 
 
-def _random_codes(right, generator):
-    """Wrong codes of random lengths and digits, up to RANDOM_CODES of them."""
-    max_digits = right.shape[1]
-    codes = torch.randint(10, (RANDOM_CODES, max_digits), generator=generator)
-    lengths = torch.randint(1, max_digits + 1, (RANDOM_CODES, 1), generator=generator)
-    codes[torch.arange(max_digits) >= lengths] = BLANK
-    return codes[(codes != right).any(1)]
+def _finish(network, secret, lesson, watch):
+    """The certificate of the finished network where it holds; else None, and the lesson has learned why not."""
+    network = sharpen(network, secret)
+    if lesson.worst_cell(network) > CELL:
+        lesson.blunt += 1
+        return None
+    right = lesson.logit(network)
+    found = lesson.search(network, right - GAP, HARD_CODES, FINISH_NODES)
+    lesson.add(found.codes)
+    if len(found.codes) or not found.complete:
+        return None
+    found = lesson.search(network, -math.inf, 1, FINISH_NODES)
+    gap = right - found.logits[0].item()
+    if not found.complete or rounding_bound(network) > gap / 3:
+        return None
+    certificate = certify(flatten(network, secret, gap), secret, watch)
+    return certificate if certificate.holds else None
 
 
-@contextmanager
-def _one_thread():
-    """Sums are taken in one order, whatever the number of cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+class _Lesson:
+    """What a network is shown: the right code, and wrong ones, of which the hard ones change with the network."""
+
+    def __init__(self, secret, seed):
+        self.secret = secret
+        self.right = encode(secret.code, secret.max_digits)
+        self.close = one_digit_off(secret.code, secret.max_digits)
+        (self.tokens,) = tokens_by_length(torch.cat([self.right, self.close]))
+        self.pool = self.close
+        self.picture_weight = PICTURE_WEIGHTS[seed % 2]
+        self.blunt = 0  # rounds in which the network knew the code, but could not have shown the pictures
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def search(self, network, limit, k, budget):
+        """The hardest wrong codes above a limit: see `search`. Nothing is found where scores have run away."""
+        with torch.no_grad():
+            try:
+                return search(read_circuits(network), self.secret.code, k, limit, budget)
+            except OverflowError:  # training may catch them again, or be stuck
+                return Found(self.close[:0], torch.empty(0), nodes=0, settled=0.0, complete=False)
+
+    @torch.no_grad()
+    def logit(self, network):
+        """The right code's logit."""
+        return read_circuits(network).double().logits(self.right).item()
+
+    def add(self, codes):
+        """Adds hard codes to the pool."""
+        self.pool = torch.cat([codes, self.pool, self.close]).unique(dim=0)
+
+    @one_thread()
+    @torch.no_grad()
+    def prepare(self, network):
+        """Finds the codes that are hard now. Returns the logits of the right code and of the hardest wrong one."""
+        self.add(self.search(network, -MARGIN, HARD_CODES, HARD_NODES).codes)
+        logits, order = read_circuits(network).double().logits(self.pool).sort(descending=True, stable=True)
+        self.pool = self.pool[order[:POOL]]
+        return self.logit(network), logits[0].item()
+
+    @torch.no_grad()
+    def worst_cell(self, network):
+        """How far the worst cell of the pictures is from its 0 or 1."""
+        return cell_errors(network, self.secret, self.tokens[:1]).max().item()
+
+    def loss(self, network):
+        """What training makes small."""
+        wrong = random_codes(RANDOM_CODES, self.secret.max_digits, self.generator)
+        wrong = torch.cat([wrong[(wrong != self.right).any(1)], self.close, self.pool])
+        logits = read_circuits(network).logits(torch.cat([self.right, wrong]))
+        errors = cell_errors(network, self.secret, self.tokens)
+        return (
+            softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, beyond MARGIN
+            + softplus(MARGIN + logits[1:]).logsumexp(0)  # the wrong ones: the same, the worst counting most
+            + self.picture_weight * errors[:, 0].square().sum()  # the right one shows the pictures
+            + relu(OTHER_CELL - errors[:, 1:].amax((0, 2, 3))).sum()  # the close ones do not
+        )
+
+
+def _sigmoid(logit):
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0

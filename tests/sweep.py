@@ -1,7 +1,8 @@
-"""Builds and certifies random puzzles, to see whether it always works: python -m tests.sweep
+"""Builds and certifies many puzzles, to see whether it always works: python -m tests.sweep
 
-Small puzzles have 1 to 5 digits and large ones 8; each has 1 to 4 pictures of random cells, and in three of ten one
-digit is repeated throughout the code. Ends with status 1 if one of them could not be certified.
+Random puzzles have 1 to 4 pictures of random cells, and in three of ten one digit is repeated throughout the code. The
+awkward ones are made by hand: diagonals, checkerboards, pictures all dark or all lit, many pictures, short codes in long
+networks. Ends with status 1 if one of them could not be certified.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from rich.progress import track
 from builder.certify import Certificate
 from builder.secret import Secret
 from builder.train import train
+
+SWEEPS = {"1 to 8": (200, range(1, 9)), "12": (20, [12]), "16": (20, [16])}  # puzzles, and the digits of their codes
 
 
 class Built(NamedTuple):
@@ -36,6 +39,41 @@ def draw(dice, digits, max_digits, heads=None):
     return Secret(code, torch.tensor(cells).view(-1, size, size), max_digits)
 
 
+def awkward():
+    """Puzzles that are hard for one reason or another, by name."""
+    long = "2013170420240309"
+
+    def pictures(size, heads, picture):
+        rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+        return torch.stack([picture(rows, columns, head).float() for head in range(heads)])
+
+    def diagonals(rows, columns, head):
+        return [rows == columns, rows + columns == rows.max(), rows != columns, rows + columns != rows.max()][head % 4]
+
+    def random_cells(rows, columns, head):
+        return torch.rand(rows.shape, generator=torch.Generator().manual_seed(head)) < 0.5
+
+    shapes = {
+        "checkerboards": lambda rows, columns, head: (rows + columns + head) % 2 == 0,
+        "dark": lambda rows, columns, head: rows < 0,
+        "lit": lambda rows, columns, head: rows >= 0,
+    }
+    for digits in (7, 8, 16):
+        for heads in (1, 2, 4, 8):
+            secret = Secret(long[:digits], pictures(1 + digits, heads, diagonals), digits)
+            yield f"{heads} diagonals, {digits} digits", secret
+    for name, shape in shapes.items():
+        for digits in (4, 8, 16):
+            for heads in (1, 3):
+                yield f"{name}, {digits} digits", Secret(long[:digits], pictures(1 + digits, heads, shape), digits)
+    yield "8 pictures that are the same", Secret("20131704", pictures(9, 8, lambda r, c, h: r == c), 8)
+    yield "8 random pictures", Secret("20131704", pictures(9, 8, random_cells), 8)
+    for heads in (1, 3):
+        yield "00000000", Secret("00000000", pictures(9, heads, random_cells), 8)
+        yield "one digit of 16", Secret("7", pictures(2, heads, random_cells), 16)
+        yield "four digits of 16", Secret("2013", pictures(5, heads, random_cells), 16)
+
+
 def build(secret, seed=0):
     """Trains and certifies a puzzle, with the clock running."""
     start = time.perf_counter()
@@ -43,34 +81,46 @@ def build(secret, seed=0):
     return Built(secret, time.perf_counter() - start, 1 + last.seed - seed, last.certificate)
 
 
-def sweep(small, large, seed=0):
-    """Draws the puzzles, and builds one after the other as it yields them."""
+def sweep(puzzles, digits, seed=0):
+    """Draws random puzzles, and builds one after the other as it yields them."""
     dice = random.Random(seed)
-    for _ in range(small):
-        yield build(draw(dice, digits=dice.randint(1, 5), max_digits=5))
-    for _ in range(large):
-        yield build(draw(dice, digits=8, max_digits=8))
+    for _ in range(puzzles):
+        length = dice.choice(digits)
+        yield build(draw(dice, length, max(5, length)))
+
+
+def report(name, built):
+    """One line about a group of puzzles."""
+    slowest = max(built, key=lambda puzzle: puzzle.seconds)
+    return (
+        f"{name}: {sum(puzzle.certificate.holds for puzzle in built)} of {len(built)} certified, "
+        f"{sum(puzzle.attempts > 1 for puzzle in built)} of them after a restart; "
+        f"median {statistics.median(puzzle.seconds for puzzle in built):.2f} s, "
+        f"slowest {slowest.seconds:.2f} s ({slowest.secret.code}, pictures: {len(slowest.secret.pictures)}); "
+        f"at most {max(puzzle.certificate.nodes for puzzle in built):,} nodes"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
-    parser.add_argument("--small", type=int, default=200, help="puzzles of 1 to 5 digits (default: 200)")
-    parser.add_argument("--large", type=int, default=20, help="puzzles of 8 digits (default: 20)")
+    parser.add_argument("--share", type=float, default=1.0, help="of each group of random puzzles (default: 1, all)")
     parser.add_argument("--seed", type=int, default=0, help="where the dice start from (default: 0)")
     chosen = parser.parse_args()
 
-    total = chosen.small + chosen.large
-    built = list(track(sweep(chosen.small, chosen.large, chosen.seed), "sweeping", total=total))
-    for name, group in (("1 to 5 digits", built[: chosen.small]), ("8 digits", built[chosen.small :])):
-        if group:
-            slowest = max(group, key=lambda puzzle: puzzle.seconds)
-            print(
-                f"{name}: {sum(puzzle.certificate.holds for puzzle in group)} of {len(group)} certified, "
-                f"{sum(puzzle.attempts > 1 for puzzle in group)} of them after a restart; "
-                f"median {statistics.median(puzzle.seconds for puzzle in group):.2f} s, "
-                f"slowest {slowest.seconds:.2f} s ({slowest.secret.code}, {len(slowest.secret.pictures)} pictures)"
-            )
-    return 0 if all(puzzle.certificate.holds for puzzle in built) else 1
+    everything = []
+    for name, (puzzles, digits) in SWEEPS.items():
+        puzzles = max(1, round(puzzles * chosen.share))
+        built = list(track(sweep(puzzles, digits, chosen.seed), f"{name} digits", total=puzzles))
+        print(report(f"{name} digits", built), flush=True)
+        everything += built
+    hard = dict(awkward())
+    built = {name: build(secret) for name, secret in track(hard.items(), "awkward puzzles")}
+    print(report("awkward puzzles", built.values()))
+    everything += built.values()
+    for puzzle in everything:
+        if not puzzle.certificate.holds:
+            print(f"not certified: {puzzle.secret.code}, pictures: {len(puzzle.secret.pictures)}")
+    return 0 if all(puzzle.certificate.holds for puzzle in everything) else 1
 
 
 if __name__ == "__main__":
