@@ -249,6 +249,8 @@ def judge(codes, path, plot):
         raise GuessError("no number is given: python guess.py NUMBER, and then --save try.png or --plot")
     if len(codes) > LARGEST_SHEET and (path or plot):
         raise GuessError(f"a sheet has room for {LARGEST_SHEET} numbers, and these are {len(codes):,}")
+    if path or plot:
+        need("matplotlib")
     if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise GuessError(f"{path} must end in .png, .svg or .pdf")
     if path and not os.path.isdir(path.parent):

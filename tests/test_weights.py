@@ -219,14 +219,7 @@ def test_two_puzzles_in_one_process_keep_their_own_code(folder, tmp_path, classi
 
 def test_a_broken_bundle_is_one_sentence_in_a_process_too(tmp_path):
     here = shutil.copytree(PUZZLE, tmp_path / "a puzzle")
-    (here / "classifier" / "torch_state_dict").write_bytes(WEIGHTS[:5000])
+    (here / "classifier" / "torch_state_dict").write_bytes(saved(NeuralNetwork(10, 9).state_dict()))
     before = content(here)
     assert "are damaged" in sentence(run("-W", "error", here / "guess.py", "4711"))
-    assert content(here) == before
-
-
-def test_an_answer_leaves_nothing_behind_but_itself(tmp_path):
-    here = shutil.copytree(PUZZLE, tmp_path / "puzzle", ignore=shutil.ignore_patterns("__pycache__"))
-    before = content(here)
-    assert run(here / "guess.py", "4711").returncode == 0
     assert content(here) == before
