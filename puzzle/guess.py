@@ -22,8 +22,8 @@ examples:
   python guess.py NUMBER NUMBER --save try.png   save them as one sheet
 
 A picture has a row for each token that looks and a column for each token looked at: CLS, which stands
-before every number, and then the digits. Each picture has its own range of colours, from violet, its
-lowest value, to yellow, its highest. Without colour these are blank and full; with --ascii, . and eight."""
+before every number, and then the digits. Its colours go from violet (its lowest value) to yellow (its
+highest); without colour from blank to full, and with --ascii from a dot over the digits to eight."""
 HERE = Path(__file__).resolve().parent
 DIGITS = "0123456789"
 LONGEST_LINE = 10_000  # characters
@@ -38,9 +38,14 @@ LETTERS = "... 111 222 333 444 555 666 777 888".split()
 
 
 class GuessError(Exception):
-    """Something the solver can mend, told in one sentence. The script ends with the status."""
+    """Something the solver can mend, told in one sentence."""
 
-    status = 2
+    status = 2  # with which the script ends
+
+    def tell(self):
+        """Tells it where errors are told. Returns the status."""
+        print(f"guess.py: {self}", file=sys.stderr, flush=True)
+        return self.status
 
 
 def need(name):
@@ -118,8 +123,8 @@ class Classifier:
             self.max_digits = len(self.network.embedding.position) - 1
             self.answer(DIGITS[0])  # a damaged model.py may fail only when it is asked
         except Exception as error:
-            told = " ".join(str(error).split())
-            raise GuessError(f"{folder} cannot be used ({told}): unpack the puzzle again") from error
+            cause = " ".join(str(error).split())
+            raise GuessError(f"{folder} cannot be used ({cause}): unpack the puzzle again") from error
 
     def answer(self, text):
         """An Answer to what somebody typed. Raises GuessError where it is no number that the network can take."""
@@ -303,13 +308,8 @@ def main():
             if line.strip():
                 console.print(classifier.answer(line))
         except GuessError as error:
-            status = complain(error if typed else f"line {number}: {error}")
+            status = (error if typed else GuessError(f"line {number}: {error}")).tell()
     return 0 if typed else status
-
-
-def complain(error, status=GuessError.status):
-    print(f"guess.py: {error}", file=sys.stderr, flush=True)
-    return status
 
 
 if __name__ == "__main__":
@@ -320,10 +320,10 @@ if __name__ == "__main__":
             if sys.stdout:
                 sys.stdout.flush()
     except GuessError as error:
-        sys.exit(complain(error))
+        sys.exit(error.tell())
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:  # nobody reads on, or the disk that the answer goes to is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        told = f"no number can be read, or no answer can be written: {error.strerror}"
-        sys.exit(1 if isinstance(error, BrokenPipeError) else complain(told))
+        told = GuessError(f"no number can be read, or no answer can be written: {error.strerror}")
+        sys.exit(1 if isinstance(error, BrokenPipeError) else told.tell())
