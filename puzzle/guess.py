@@ -158,7 +158,7 @@ class Answer:
 
 
 class Heatmap:
-    """A matrix as a picture of characters, coloured where there is colour: rows look, columns are looked at."""
+    """A matrix drawn in characters, in colour where there is colour: rows look, columns are looked at."""
 
     def __init__(self, title, matrix, tokens):
         self.title, self.matrix, self.tokens = title, matrix, tokens
