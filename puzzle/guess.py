@@ -112,7 +112,6 @@ class Classifier:
 
     def __init__(self, folder):
         """Loads the network from a folder with model.py and torch_state_dict. Raises GuessError where it can't."""
-        need("torch")
         try:
             with open(folder / "torch_state_dict", "rb") as file:
                 content = file.read(LARGEST_FILE + 1)
@@ -268,8 +267,10 @@ def lines(max_digits):
         with suppress(GuessError):
             need("readline")  # gives input() a history, where the platform has it
         print(f"Type the digits of a number, at most {max_digits}; an empty line leaves.")
-        with suppress(EOFError):
+        try:
             yield from iter(lambda: input("> ").strip(), "")
+        except EOFError:
+            print()  # the cursor stands behind the prompt
         return
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     for line in iter(partial(sys.stdin.readline, LONGEST_LINE), ""):
@@ -289,8 +290,8 @@ def main():
     console = need("rich.console").Console(highlight=False, color_system=None if wanted.ascii else "auto")
     if console.width < 24:
         console.width = 80  # with COLUMNS=0, say, nothing at all would be shown
-    classifier = Classifier(HERE / "classifier")
     need("torch").set_num_threads(1)  # the network is so small that more threads wait longer than they compute
+    classifier = Classifier(HERE / "classifier")
 
     if wanted.codes:
         answers = [classifier.answer(code) for code in wanted.codes]
@@ -322,6 +323,7 @@ if __name__ == "__main__":
     except GuessError as error:
         sys.exit(error.tell())
     except KeyboardInterrupt:
+        print(file=sys.stderr)
         sys.exit(130)
     except OSError as error:  # nobody reads on, or the disk that the answer goes to is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

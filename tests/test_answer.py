@@ -160,6 +160,10 @@ def test_a_large_range_is_whole_in_a_narrow_terminal(ends):
     assert (low, high) == pytest.approx(ends, rel=0.01, abs=0.01)
 
 
+def test_no_minus_stands_before_a_zero():
+    assert Heatmap("", [[-0.004, 0.996]], []).extent == "0.00 to 1.00"
+
+
 @pytest.mark.parametrize("width", [40, 30, 24])
 def test_a_narrow_terminal_stacks_the_pictures(width):
     text = lines(shown(diagonal("40718"), width=width))
