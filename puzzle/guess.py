@@ -22,8 +22,8 @@ examples:
   python guess.py NUMBER NUMBER --save try.png   save them as one sheet
 
 A picture has a row for each token that looks and a column for each token looked at: CLS, which stands
-before every number, and then the digits. Its colours go from violet (its lowest value) to yellow (its
-highest); without colour from blank to full, and with --ascii from a dot over the digits to eight."""
+before every number, and then the digits. Its colours go from violet, its lowest value, to yellow, its
+highest. Without colour its cells go from blank to full; with --ascii, from a dot to the digit eight."""
 HERE = Path(__file__).resolve().parent
 DIGITS = "0123456789"
 LONGEST_LINE = 10_000  # characters
@@ -71,7 +71,7 @@ def read_code(text):
 
 
 def verified(content):
-    """A copy of an archive (bytes) for torch.load, which trusts what it reads. Raises an exception if it is damaged."""
+    """A copy (BytesIO) of an archive (bytes), for torch.load, which trusts what it reads. Raises if it is damaged."""
     copy = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as clean:
         entries = archive.infolist()
@@ -90,7 +90,7 @@ def verified(content):
 
 
 def read_network(NeuralNetwork, content):
-    """A frozen NeuralNetwork (the class) with the weights in content (bytes). Raises GuessError where they are none."""
+    """A NeuralNetwork (the class), frozen, with the weights in a file's content (bytes). Raises GuessError."""
     torch = need("torch")
     if len(content) > LARGEST_FILE:
         raise GuessError(f"the weights take more than {LARGEST_FILE:,} bytes, too many for a network of this kind")
