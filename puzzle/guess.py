@@ -97,10 +97,10 @@ def read_network(NeuralNetwork, content):
     try:
         weights = torch.load(verified(content), weights_only=True)
         n_hidden, all_heads = weights["projection.weight"].shape
-        if not (1 <= all_heads // n_hidden <= 8 and 2 <= len(weights["embedding.position"]) <= 17):
+        if all_heads // n_hidden > 8 or not 2 <= len(weights["embedding.position"]) <= 17:
             raise ValueError("sizes that no puzzle has, and that could take all memory")
         for weight in weights.values():
-            if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.abs().max() <= 1e5:
+            if not weight.is_contiguous() or not weight.abs().max() <= 1e5:
                 raise ValueError("weights that are no plain numbers, or could make a network of such a size overflow")
         return NeuralNetwork.from_state_dict(weights).requires_grad_(False)
     except Exception as error:  # whatever else is in that file, it is not the weights
@@ -171,7 +171,7 @@ class Heatmap:
         """A rich Text. A cell is 3 characters wide, about as wide as high, or fewer where the picture would not fit."""
         width = max(1, min(3, (options.max_width - 4) // len(self.tokens)))
         texts = LETTERS if options.ascii_only else SHADES
-        coloured = console.color_system in ("256", "truecolor") and not console.no_color
+        coloured = console.color_system in ("256", "truecolor")
         styles = [f"{colour} on {colour}" if coloured else "" for colour in COLOURS]
         parts = [(self.title, "bold"), "\n    "]
         parts += [(token if width == 3 else token[0]).center(width) for token in self.tokens]

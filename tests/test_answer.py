@@ -69,11 +69,6 @@ def test_a_console_without_unicode_gets_letters(encoding):
     assert lines(shown(ANSWER, encoding=encoding)) == lines(ASCII)
 
 
-def test_ascii_can_be_wished_for():
-    output = guess("4711", "--ascii", env={**os.environ, "FORCE_COLOR": "1"}).stdout
-    assert output.isascii() and "\x1b" not in output and "888" in output and "..." in output
-
-
 def test_no_color_gets_shades(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     text = shown(ANSWER, force_terminal=True, color_system="truecolor")

@@ -1,6 +1,7 @@
 """The solver's script: what it reads, what it says, and how it ends."""
 
 import ast
+import io
 import os
 import re
 import runpy
@@ -109,6 +110,12 @@ def test_several_numbers_show_one_after_the_other(ask):
     assert re.findall(r"^(\d+)  ", ask("4711", "007", "90210"), re.MULTILINE) == ["4711", "007", "90210"]
 
 
+def test_ascii_can_be_wished_for(ask, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    output = ask("4711", "--ascii")
+    assert output.isascii() and "\x1b" not in output and "888" in output and "..." in output
+
+
 @pytest.mark.parametrize("columns", ["0", "1", "23"])
 def test_a_console_without_columns_gets_the_whole_answer(ask, columns):
     whole = ask("4711")
@@ -183,8 +190,12 @@ def test_bad_input_is_one_sentence(tmp_path, arguments, told, monkeypatch, capsy
     assert not list(tmp_path.iterdir()) and shown.err == "" and (shown.out == "" or "instead of --plot" in told)
 
 
-def test_bad_input_ends_a_process_with_one_sentence(tmp_path):
+def test_bad_input_ends_a_process_with_one_sentence():
     assert sentence(guess("12x")).startswith("guess.py: 'x' is not a digit")
+
+
+@pytest.mark.slow
+def test_a_machine_without_a_screen_is_one_sentence():
     headless = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     if sys.platform != "linux":  # elsewhere there is a window to be had without these
         headless["MPLBACKEND"] = "agg"
@@ -199,6 +210,14 @@ def test_piped_codes_are_answered_line_by_line():
     told = [line.split(" is ")[0] for line in piped.stderr.splitlines()]
     assert told[:2] == ["guess.py: line 3: 'x'", "guess.py: line 5: '\ufffd'"]
     assert told[2:] == ["guess.py: line 6: 9998 digits are too many: this network takes at most 5"]
+
+
+def test_bytes_that_are_no_text_are_told_and_the_next_line_answered(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["guess.py"])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n4711\n"), encoding="ascii"))
+    assert main() == 2
+    shown = capsys.readouterr()
+    assert shown.out.startswith("4711  ") and shown.err.startswith("guess.py: line 1: '\ufffd' is not a digit")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
@@ -252,3 +271,4 @@ def test_a_missing_package_is_named_with_the_pip_command(tmp_path, package):
     hidden = f"import sys, runpy; sys.modules[{package!r}] = None; sys.argv = ['guess.py', '1', '--save', 'x.png']; "
     missing = run("-c", hidden + f"runpy.run_path({str(GUESS)!r}, run_name='__main__')", cwd=tmp_path)
     assert f"{package} is not installed, or is damaged: python -m pip install -r" in sentence(missing)
+    assert missing.stdout == "" and not list(tmp_path.iterdir())

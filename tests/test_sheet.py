@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import tempfile
 import time
 
 import pytest
@@ -104,6 +105,13 @@ def test_a_sheet_that_cannot_be_saved_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(GuessError, match="x.png cannot be written: No space left"):
         save([SMALL], tmp_path / "x.png")
     assert content(tmp_path) == {"x.png": b"old"}
+
+
+def test_a_sheet_is_made_in_the_folder_that_it_goes_to(tmp_path, monkeypatch):
+    """A temporary folder may lie on another disk, from which a file cannot be put in place in one step."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    save([SMALL], tmp_path / "x.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 
 def test_neighbours_of_a_sheet_are_left_alone(tmp_path):
