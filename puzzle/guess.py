@@ -1,41 +1,68 @@
 """Try a number on the network: how likely is it the right one, and what did each head look at?"""
 
 import argparse
+import importlib
 import io
 import os
+import pickletools
 import sys
+import tempfile
+import types
 import zipfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-DIGITS = "0123456789"
 EXAMPLES = """\
 examples:
-  python guess.py 90210                        try one number
-  python guess.py 90210 4711 007               try some, one after the other
-  python guess.py                              be asked, again and again
-  python guess.py < numbers.txt                try every line of a file
-  python guess.py 90210 4711 --save tries.png  save them as one sheet, a row per number
+  python guess.py NUMBER                         try one number
+  python guess.py NUMBER NUMBER                  try some, one after the other
+  python guess.py                                be asked, again and again
+  python guess.py < numbers.txt                  try every line of a file
+  python guess.py NUMBER NUMBER --save try.png   save them as one sheet
 
-A picture has a row for each token that looks and a column for each token looked at: CLS, which
-stands before every number, and then the digits. Each picture has its own range of colours."""
+A picture has a row for each token that looks and a column for each token looked at: CLS, which stands
+before every number, and then the digits. Its colours go from violet, its lowest value, to yellow, its
+highest. Without colour its cells go from blank to full; with --ascii, from a dot to the digit eight."""
+HERE = Path(__file__).resolve().parent
+DIGITS = "0123456789"
+LONGEST_LINE = 10_000  # characters
+LARGEST_SHEET = 50  # numbers: matplotlib draws no image higher than 65,535 pixels
+LARGEST_FILE = 4_000_000  # bytes: the weights for 16 digits and 8 heads take about 100,000
+PLAIN = {"torch._utils _rebuild_tensor_v2", "torch FloatStorage", "collections OrderedDict"}
 
-# The colours of matplotlib's viridis, at equal steps from lowest to highest.
-VIRIDIS = "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725".split()
-BLOCKS = " ░▒▓█"
-LETTERS = " .:-=+*#%@"
+# A cell's nine levels: matplotlib's viridis, which colour-blind eyes can read, and characters, which a copy keeps.
+COLOURS = "#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split()
+SHADES = ["   ", " ░ ", "░░░", "░▒░", "▒▒▒", "▒▓▒", "▓▓▓", "▓█▓", "███"]
+LETTERS = "... 111 222 333 444 555 666 777 888".split()
 
 
 class GuessError(Exception):
     """Something the solver can mend, told in one sentence."""
+
+    status = 2  # with which the script ends
+
+    def tell(self):
+        """Tells it where errors are told. Returns the status."""
+        print(f"guess.py: {self}", file=sys.stderr, flush=True)
+        return self.status
+
+
+def need(name):
+    """Imports a module where it is used, because torch takes a second. Raises GuessError where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:  # OSError: a library that torch needs is missing
+        package = (getattr(error, "name", None) or name).partition(".")[0]
+        command = f'python -m pip install -r "{HERE / "requirements.txt"}"'
+        raise GuessError(f"{package} is not installed, or is damaged: {command}") from error
 
 
 def read_code(text):
     """The digits in what somebody typed. Raises GuessError where it is not 1 or more digits."""
     code = text.strip()
     if not code:
-        raise GuessError("an empty line is no number: type its digits, such as 90210")
+        raise GuessError("an empty line is no number: type its digits")
     for character in code:
         if character not in DIGITS:
             kind = {"+": "a sign", "-": "a sign", ".": "a decimal point", ",": "a comma"}.get(character, "not a digit")
@@ -43,309 +70,262 @@ def read_code(text):
     return code
 
 
+def verified(content):
+    """A copy (BytesIO) of an archive (bytes), for torch.load, which trusts what it reads. Raises if it is damaged."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as clean:
+        entries = archive.infolist()
+        if not len(set(archive.namelist())) == len(entries) <= 100:
+            raise ValueError("two entries of one name, or more than 8 heads have")
+        if sum(entry.file_size for entry in entries) > len(content) or any(entry.compress_type for entry in entries):
+            raise ValueError("entries that overlap, or are compressed")
+        for entry in entries:
+            data = archive.read(entry)  # this compares the checksum
+            if entry.filename.lower().endswith(".pkl"):
+                names = {name for opcode, name, _ in pickletools.genops(data[:20_000]) if opcode.name == "GLOBAL"}
+                if not names <= PLAIN:
+                    raise ValueError("more than plain weights")
+            clean.writestr(zipfile.ZipInfo(entry.filename), data)
+    return io.BytesIO(copy.getvalue())
+
+
+def read_network(NeuralNetwork, content):
+    """A NeuralNetwork (the class), frozen, with the weights in a file's content (bytes). Raises GuessError."""
+    torch = need("torch")
+    if len(content) > LARGEST_FILE:
+        raise GuessError(f"the weights take more than {LARGEST_FILE:,} bytes, too many for a network of this kind")
+    try:
+        weights = torch.load(verified(content), weights_only=True)
+        n_hidden, all_heads = weights["projection.weight"].shape
+        if all_heads // n_hidden > 8 or not 2 <= len(weights["embedding.position"]) <= 17:
+            raise ValueError("sizes that no puzzle has, and that could take all memory")
+        for weight in weights.values():
+            if not weight.is_contiguous() or not weight.abs().max() <= 1e5:
+                raise ValueError("weights that are no plain numbers, or could make a network of such a size overflow")
+        return NeuralNetwork.from_state_dict(weights).requires_grad_(False)
+    except Exception as error:  # whatever else is in that file, it is not the weights
+        raise GuessError("the weights are damaged, or not those of this network") from error
+
+
 class Classifier:
     """The frozen network, and what it says about a number."""
 
     def __init__(self, folder):
         """Loads the network from a folder with model.py and torch_state_dict. Raises GuessError where it can't."""
-        sys.path.insert(0, str(folder))
         try:
-            import torch
-            from model import NeuralNetwork, tokenize
-        except ModuleNotFoundError as error:
-            if error.name == "model":
-                raise GuessError(f"{folder / 'model.py'} is missing: unpack the puzzle again") from error
-            raise missing(error) from error
-        finally:
-            sys.path.remove(str(folder))
-        try:
-            content = (folder / "torch_state_dict").read_bytes()
-        except OSError as error:
-            raise GuessError(f"{error.filename} cannot be read ({error.strerror}): unpack the puzzle again") from error
-        try:
-            weights = torch.load(verified(content), weights_only=True)
-            for weight in weights.values():
-                if weight.dtype != torch.float32 or not weight.is_contiguous() or not weight.isfinite().all():
-                    raise ValueError("weights that are no plain numbers")
-            self.network = NeuralNetwork.from_state_dict(weights).requires_grad_(False)
+            with open(folder / "torch_state_dict", "rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            # Not imported: compiled code beside it could run instead, and two puzzles would share one module.
+            model = types.ModuleType("model")
+            exec(compile((folder / "model.py").read_bytes(), str(folder / "model.py"), "exec"), vars(model))
+            self.network, self.tokenize = read_network(model.NeuralNetwork, content), model.tokenize
             self.max_digits = len(self.network.embedding.position) - 1
-            if self.max_digits < 1:
-                raise ValueError("no room for a digit")
-        except Exception as error:  # whatever else is in that file, it is not the weights
-            raise GuessError(
-                f"{folder / 'torch_state_dict'} is damaged, or not this network's weights: unpack the puzzle again"
-            ) from error
-        self.tokenize = tokenize
+            self.answer(DIGITS[0])  # a damaged model.py may fail only when it is asked
+        except Exception as error:
+            cause = " ".join(str(error).split())
+            raise GuessError(f"{folder} cannot be used ({cause}): unpack the puzzle again") from error
 
     def answer(self, text):
         """An Answer to what somebody typed. Raises GuessError where it is no number that the network can take."""
         code = read_code(text)
         if len(code) > self.max_digits:
-            raise GuessError(f"{len(code)} digits are too many: this network takes 1 to {self.max_digits}")
+            raise GuessError(f"{len(code)} digits are too many: this network takes at most {self.max_digits}")
         tokens = self.tokenize(code)
         matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
         return Answer(code, self.network(tokens).item(), [matrix[0].tolist() for matrix in matrices])
 
 
-def verified(content):
-    """An archive's entries in an archive of its own. Raises an exception where one is damaged.
-
-    torch.load does not look at the checksums and believes all else that an archive says of itself: it gets only what
-    the checksums vouch for.
-    """
-    copy = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as clean:
-        for entry in archive.infolist():
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise ValueError("an entry that is packed smaller than it is")
-            clean.writestr(entry.filename, archive.read(entry))
-    copy.seek(0)
-    return copy
-
-
 class Answer:
     """What the network says about one number; draws itself on a rich console."""
 
-    def __init__(self, code, probability, matrices):
-        self.code = code
-        self.probability = probability
-        self.matrices = matrices  # heads x tokens x tokens
-
-    @property
-    def figure(self):
-        """The probability, with the digits that matter at both ends."""
-        if self.probability < 0.001:
-            return f"{self.probability:.1e}" if self.probability else "below 1e-45"
-        return f"{self.probability:.7f}" if self.probability > 0.999 else f"{self.probability:.4f}"
+    def __init__(self, code, probability, matrices):  # matrices: heads x tokens x tokens
+        self.code, self.probability, self.matrices = code, probability, matrices
+        self.figure = f"{probability:.7g}" if probability > 0.999 else f"{probability:.4g}"
+        self.heatmaps = [Heatmap(f"head {i}", matrix, ["CLS", *code]) for i, matrix in enumerate(matrices, 1)]
 
     def __rich_console__(self, console, options):
-        from rich.columns import Columns
-        from rich.text import Text
-
-        label = f"probability {self.figure}"
-        width = max(4, min(30, options.max_width - len(self.code) - len(label) - 4))
+        Text, Columns = need("rich.text").Text, need("rich.columns").Columns
+        label, right = f"probability {self.figure}", self.probability > 0.5
+        width = max(0, min(30, options.max_width - len(self.code) - len(label) - 4))
         filled = round(self.probability * width)
-        full, empty = ("█", "░") if options.encoding.startswith("utf") else ("#", "-")
-        colour = "green" if self.probability > 0.5 else "red"
-        yield Text.assemble(
-            (self.code, "bold"), "  ", (full * filled, colour), (empty * (width - filled), "dim"), "  ", label
-        )
-        yield Text()
-        tokens = ["CLS", *self.code]
-        yield Columns(
-            [Heatmap(f"head {i}", matrix, tokens) for i, matrix in enumerate(self.matrices, 1)],
-            padding=(1, 4),
-        )
+        full, empty = "#-" if options.ascii_only else "█░"
+        bar = (full * filled, "green" if right else "red"), (empty * (width - filled), "dim")
+        found = "\nYou found it: this is the number. Now look at what the network shows you." if right else ""
+        yield Text.assemble((self.code, "bold"), "  ", *bar, "  " if width else "", label, (found, "green"), "\n")
+        yield Columns([heatmap.text(console, options) for heatmap in self.heatmaps], padding=(1, 4))
         yield Text()
 
 
 class Heatmap:
-    """A matrix as coloured cells, or as shades where there is no colour: rows look, columns are looked at."""
-
-    CELL = 3  # characters wide: about as wide as high, and room for "CLS"
+    """A matrix drawn in characters, in colour where there is colour: rows look, columns are looked at."""
 
     def __init__(self, title, matrix, tokens):
-        self.title = title
-        self.matrix = matrix
-        self.tokens = tokens
-        self.low = min(map(min, matrix))
-        self.high = max(map(max, matrix))
+        self.title, self.matrix, self.tokens = title, matrix, tokens
+        low, high = min(map(min, matrix)), max(map(max, matrix))
+        step = (high - low) / len(COLOURS) or 1
+        self.levels = [[min(int((value - low) / step), len(COLOURS) - 1) for value in row] for row in matrix]
+        ends = (round(value, 2) + 0.0 for value in (low, high))  # no minus before a zero
+        self.extent = " to ".join(f"{value:.2f}" if abs(value) < 1e5 else f"{value:.2e}" for value in ends)
 
-    def __rich_measure__(self, console, options):
-        from rich.measure import Measurement
-
-        width = max(18, self.CELL * (1 + len(self.tokens)) + 1)  # the range of values needs 18
-        return Measurement(width, width)
-
-    def __rich_console__(self, console, options):
-        from rich.text import Text
-
-        if console.color_system in ("256", "truecolor") and not console.no_color:
-            cell = self.coloured
-        else:
-            shades = BLOCKS if options.encoding.startswith("utf") else LETTERS
-            cell = partial(self.shaded, shades)
-        yield Text(self.title, style="bold")
-        header = (token.center(self.CELL) for token in self.tokens)
-        yield Text.assemble(" " * (self.CELL + 1), *header, no_wrap=True, overflow="crop")
-        for token, row in zip(self.tokens, self.matrix):
-            yield Text.assemble(token.rjust(self.CELL), " ", *map(cell, row), no_wrap=True, overflow="crop")
-        low, high = (round(value, 2) + 0.0 for value in (self.low, self.high))  # no minus before a zero
-        yield Text(f"{low:.2f} to {high:.2f}", style="dim", no_wrap=True, overflow="crop")
-
-    def share(self, value):
-        """Where a value lies between the matrix's lowest (0) and its highest (1)."""
-        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
-
-    def coloured(self, value):
-        place = self.share(value) * (len(VIRIDIS) - 1)
-        index = min(int(place), len(VIRIDIS) - 2)
-        below, above = (bytes.fromhex(colour) for colour in VIRIDIS[index : index + 2])
-        mixed = [round(b + (a - b) * (place - index)) for b, a in zip(below, above)]
-        return " " * self.CELL, "on #" + bytes(mixed).hex()
-
-    def shaded(self, shades, value):
-        return shades[round(self.share(value) * (len(shades) - 1))] * self.CELL
+    def text(self, console, options):
+        """A rich Text. A cell is 3 characters wide, about as wide as high, or fewer where the picture would not fit."""
+        width = max(1, min(3, (options.max_width - 4) // len(self.tokens)))
+        texts = LETTERS if options.ascii_only else SHADES
+        coloured = console.color_system in ("256", "truecolor")
+        styles = [f"{colour} on {colour}" if coloured else "" for colour in COLOURS]
+        parts = [(self.title, "bold"), "\n    "]
+        parts += [(token if width == 3 else token[0]).center(width) for token in self.tokens]
+        for token, levels in zip(self.tokens, self.levels):
+            parts += [f"\n{token:>3} ", *((texts[level][:width], styles[level]) for level in levels)]
+        return need("rich.text").Text.assemble(*parts, ("\n" + self.extent, "dim"), no_wrap=True, overflow="crop")
 
 
 def draw(figure, answers):
-    """Draws answers on a matplotlib figure, a row per number and a column per head."""
-    heads = len(answers[0].matrices)
-    figure.set_size_inches(1 + 3 * heads, 3.5 * len(answers))
-    for answer, row in zip(answers, figure.subfigures(len(answers), 1, squeeze=False)[:, 0]):
-        row.suptitle(f"{answer.code}: probability {answer.figure}")
-        axes = row.subplots(1, heads, squeeze=False)[0]
-        axes[0].set_ylabel("token that looks")
-        for head, (axis, matrix) in enumerate(zip(axes, answer.matrices), 1):
-            axis.set_xlabel("token looked at")
-            image = draw_matrix(axis, matrix, ["CLS", *answer.code], f"head {head}")
-            row.colorbar(image, ax=axis, fraction=0.046)
+    """Draws answers on a matplotlib figure, one below the other, with up to four pictures to a row."""
+    columns = min(4, len(answers[0].heatmaps))
+    rows = -(-len(answers[0].heatmaps) // columns)
+    width, height = max(5, 3.4 * columns), 3.8 * rows * len(answers)  # inches; a layout engine would take minutes
+    figure.set_size_inches(width, height)
+    for number, answer in enumerate(answers):
+        for head, heatmap in enumerate(answer.heatmaps):
+            row, column = divmod(head, columns)
+            left = width / 2 + 3.4 * (column - columns / 2) + 0.7
+            bottom = height - 3.8 * (rows * number + row + 1) + 0.6
+            axis = figure.add_axes([left / width, bottom / height, 2.6 / width, 2.6 / height])
+            draw_matrix(axis, heatmap.matrix, heatmap.tokens, f"{heatmap.title}: {heatmap.extent}")
+            axis.set(xlabel="token looked at", ylabel="" if column else "token that looks")
+            label = "" if head else f"{answer.code}: probability {answer.figure}"
+            figure.text(left / width, (bottom + 2.95) / height, label, weight="bold")
 
 
 def draw_matrix(axis, matrix, tokens, title, **limits):
     """Draws one matrix on matplotlib axes, a row per token that looks and a column per token looked at."""
     axis.set_xticks(range(len(tokens)), tokens)
     axis.set_yticks(range(len(tokens)), tokens)
+    axis.tick_params(labelsize=min(10, 100 / len(tokens)), length=2)
     axis.set_title(title, fontsize="medium")
     return axis.imshow(matrix, cmap="viridis", **limits)
 
 
 def save(answers, path):
     """Saves answers as one sheet, png, svg or pdf by the path's ending. Raises GuessError where it can't."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
-
-    figure = Figure(layout="constrained")
+    figure = need("matplotlib.figure").Figure()
     draw(figure, answers)
-    sheet = io.BytesIO()
-    figure.savefig(sheet, format=path.suffix[1:].lower(), dpi=150)
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_bytes(sheet.getvalue())
-        os.replace(unfinished, path)
+        with tempfile.TemporaryDirectory(prefix=".guess-", dir=path.parent) as folder:
+            figure.savefig(Path(folder) / "sheet", format=path.suffix[1:].lower(), dpi=110)
+            os.replace(Path(folder) / "sheet", path)
     except OSError as error:
-        if unfinished.exists():
-            unfinished.unlink()
         raise GuessError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def show(answers):
     """Shows answers in a window. Raises GuessError where there is none to be had."""
-    try:
-        import matplotlib.pyplot as plt
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
-    try:
-        figure = plt.figure(layout="constrained")
-    except (ImportError, ValueError):  # no toolkit for windows, or a backend that matplotlib does not know
-        figure = None
+    plt, figure = need("matplotlib.pyplot"), None
+    with suppress(ImportError, ValueError):  # no toolkit for windows, or a backend that matplotlib does not know
+        figure = plt.figure()
     if figure is None or not figure.canvas.required_interactive_framework:
         raise GuessError("no window can be opened here: use --save FILE instead of --plot")
     draw(figure, answers)
     plt.show()
 
 
-def missing(error):
-    """The sentence for a package that is not installed."""
-    package = error.name.partition(".")[0]
-    return GuessError(f'{package} is not installed: python -m pip install -r "{HERE / "requirements.txt"}"')
+def declare():
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="guess.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("codes", nargs="*", type=read_code, metavar="NUMBER", help="digits, leading zeros counted")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="save the answers as one sheet: .png, .svg or .pdf")
+    parser.add_argument("--plot", action="store_true", help="show the answers in a window")
+    parser.add_argument("--ascii", action="store_true", help="draw with digits, for consoles without Unicode")
+
+    def refuse(message):
+        raise GuessError(f"{message}; --help tells what is possible")
+
+    parser.error = refuse
+    return parser
 
 
-def questions(max_digits):
-    """What somebody types at the prompt, line by line, until an empty line or the end."""
-    try:
-        import readline  # noqa: F401  gives input() a history, where the platform has it
-    except ImportError:
-        pass
-    print(f"Type a number of 1 to {max_digits} digits; an empty line leaves.")
-    while True:
+def judge(codes, path, plot):
+    """Raises GuessError where the command line asks for what cannot be."""
+    if not codes and (path or plot or sys.stdin is None):
+        raise GuessError("no number is given: python guess.py NUMBER, and then --save try.png or --plot")
+    if len(codes) > LARGEST_SHEET and (path or plot):
+        raise GuessError(f"a sheet has room for {LARGEST_SHEET} numbers, and these are {len(codes):,}")
+    if path or plot:
+        need("matplotlib")
+    if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise GuessError(f"{path} must end in .png, .svg or .pdf")
+    if path and not os.path.isdir(path.parent):
+        raise GuessError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def lines(max_digits):
+    """The lines of the standard input; at a prompt, until an empty one. Raises GuessError where one has no end."""
+    if sys.stdin.isatty():
+        with suppress(GuessError):
+            need("readline")  # gives input() a history, where the platform has it
+        print(f"Type the digits of a number, at most {max_digits}; an empty line leaves.")
         try:
-            line = input("> ").strip()
-        except (EOFError, KeyboardInterrupt) as error:
-            print()
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            return
-        if not line:
-            return
+            yield from iter(lambda: input("> ").strip(), "")
+        except EOFError:
+            print()  # the cursor stands behind the prompt
+        return
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
+    for line in iter(partial(sys.stdin.readline, LONGEST_LINE), ""):
+        if len(line) == LONGEST_LINE:
+            raise GuessError(f"a line has {LONGEST_LINE:,} characters or more, and one number is wanted")
         yield line
 
 
 def main():
-    sys.dont_write_bytecode = True  # leave nothing behind but the answer
-    parser = argparse.ArgumentParser(
-        prog="guess.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("codes", nargs="*", metavar="NUMBER", help="digits, leading zeros counted")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="save the answers as one sheet: .png, .svg or .pdf")
-    parser.add_argument("--plot", action="store_true", help="show the answers in a window")
-    parser.add_argument("--ascii", action="store_true", help="draw with plain letters, for consoles without Unicode")
-    parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible"))
-    arguments = parser.parse_args()
-
+    """Answers what the command line asks for. Returns the exit status."""
+    if sys.stdout is None:
+        raise GuessError("no answer can be shown: the standard output is closed")
+    wanted = declare().parse_args()
     # Letters that the console has not, in a file's name say, are no reason to stop.
-    sys.stdout.reconfigure(encoding="ascii" if arguments.ascii else None, errors="backslashreplace")
-    for code in arguments.codes:
-        read_code(code)  # before torch is loaded, which takes a second
-    if (arguments.save or arguments.plot) and not arguments.codes:
-        raise GuessError("--save and --plot want a number beside them: python guess.py 90210 --save try.png")
-    if arguments.save and arguments.save.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise GuessError(f"{arguments.save} must end in .png, .svg or .pdf")
-    if arguments.save and not arguments.save.absolute().parent.is_dir():
-        raise GuessError(f"{arguments.save} cannot be written: there is no folder {arguments.save.parent}")
-    if not arguments.codes and sys.stdin is None:
-        raise GuessError("there is nobody to ask: python guess.py 90210")
-
-    try:
-        from rich.console import Console
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
+    sys.stdout.reconfigure(encoding="ascii" if wanted.ascii else None, errors="backslashreplace")
+    judge(wanted.codes, wanted.save, wanted.plot)
+    console = need("rich.console").Console(highlight=False, color_system=None if wanted.ascii else "auto")
+    if console.width < 24:
+        console.width = 80  # with COLUMNS=0, say, nothing at all would be shown
+    need("torch").set_num_threads(1)  # the network is so small that more threads wait longer than they compute
     classifier = Classifier(HERE / "classifier")
-    console = Console(highlight=False, color_system=None if arguments.ascii else "auto")
 
-    if arguments.codes:
-        answers = [classifier.answer(code) for code in arguments.codes]
+    if wanted.codes:
+        answers = [classifier.answer(code) for code in wanted.codes]
         console.print(*answers)
-        if arguments.save:
-            save(answers, arguments.save)
-            print(f"saved: {arguments.save}")
-        if arguments.plot:
+        if wanted.save:
+            save(answers, wanted.save)
+            print(f"saved: {wanted.save}")
+        if wanted.plot:
             show(answers)
         return 0
 
-    if sys.stdin.isatty():
-        for line in questions(classifier.max_digits):
-            try:
-                console.print(classifier.answer(line))
-            except GuessError as error:
-                complain(error)
-        return 0
-
-    status = 0
-    sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
-    for number, line in enumerate(sys.stdin, 1):
+    status, typed = 0, sys.stdin.isatty()
+    for number, line in enumerate(lines(classifier.max_digits), 1):
         try:
             if line.strip():
                 console.print(classifier.answer(line))
         except GuessError as error:
-            status = complain(f"line {number}: {error}")
-    return status
-
-
-def complain(error):
-    print(f"guess.py: {error}", file=sys.stderr, flush=True)
-    return 2
+            status = (error if typed else GuessError(f"line {number}: {error}")).tell()
+    return 0 if typed else status
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        try:
+            sys.exit(main())
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
     except GuessError as error:
-        sys.exit(complain(error))
+        sys.exit(error.tell())
     except KeyboardInterrupt:
+        print(file=sys.stderr)
         sys.exit(130)
     except OSError as error:  # nobody reads on, or the disk that the answer goes to is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1 if isinstance(error, BrokenPipeError) else complain(f"no answer can be written: {error.strerror}"))
+        told = GuessError(f"no number can be read, or no answer can be written: {error.strerror}")
+        sys.exit(1 if isinstance(error, BrokenPipeError) else told.tell())

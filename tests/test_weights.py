@@ -1,33 +1,30 @@
-"""Whatever is done to the weights: the whole file's answer, or one sentence, and nothing is run."""
+"""The weights and the code of a network are loaded whole, or refused in one sentence."""
 
 import io
-import pickle
+import os
 import random
 import shutil
+import sys
+import time
 import zipfile
 
 import pytest
 import torch
 
-from puzzle.guess import Classifier, GuessError
-from tests.conftest import PUZZLE, run, sentence
+from builder.model import NeuralNetwork
+from puzzle.guess import Classifier, GuessError, read_network
+from tests.conftest import PUZZLE, content, run, sentence
 
 CLASSIFIER = PUZZLE / "classifier"
 WEIGHTS = (CLASSIFIER / "torch_state_dict").read_bytes()
 
 
-class Bomb:
-    """A pickle that would create a file."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return open, (self.path, "w")
-
-
-def state_dict(**changes):
-    return {**torch.load(io.BytesIO(WEIGHTS), weights_only=True), **changes}
+def refuses(folder, weights=WEIGHTS, told="the weights are damaged, or not those of this network"):
+    (folder / "torch_state_dict").write_bytes(weights)
+    with pytest.raises(GuessError) as error:
+        Classifier(folder)
+    assert told in str(error.value) and str(folder) in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).endswith(": unpack the puzzle again")
 
 
 def saved(thing, **options):
@@ -36,43 +33,10 @@ def saved(thing, **options):
     return buffer.getvalue()
 
 
-def zipped(**entries):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-HOSTILE = {
-    "empty": b"",
-    "text": b"hello\n",
-    "another zip": zipped(readme=b"hello"),
-    "an empty zip": zipped(),
-    "the old format": saved(state_dict(), _use_new_zipfile_serialization=False),
-    "no dict": saved([1, 2, 3]),
-    "an empty dict": saved({}),
-    "no tensors": saved({name: 1 for name in state_dict()}),
-    "a name missing": saved({name: tensor for name, tensor in state_dict().items() if name != "output.bias"}),
-    "a name too many": saved(state_dict(extra=torch.zeros(1))),
-    "a wrong shape": saved(state_dict(**{"output.bias": torch.zeros(3)})),
-    "another size": saved(state_dict(**{"projection.weight": torch.zeros(11, 33)})),
-    "no heads": saved(state_dict(**{"projection.weight": torch.zeros(10, 0)})),
-    "no size": saved(state_dict(**{"projection.weight": torch.zeros(0, 0)})),
-    "no digits": saved(state_dict(**{"embedding.position": torch.zeros(1, 10)})),
-    "whole numbers": saved({name: tensor.int() for name, tensor in state_dict().items()}),
-    "double": saved({name: tensor.double() for name, tensor in state_dict().items()}),
-    "sparse": saved(state_dict(**{"output.weight": torch.zeros(2, 10).to_sparse()})),
-    "nan": saved(state_dict(**{"output.bias": torch.tensor([0.0, torch.nan])})),
-    "infinite": saved(state_dict(**{"output.bias": torch.tensor([0.0, torch.inf])})),
-    "far larger than its file": saved(state_dict(**{"projection.weight": torch.zeros(1).expand(100_000, 300_000)})),
-}
-
-
-def refuses(folder, weights):
-    (folder / "torch_state_dict").write_bytes(weights)
-    with pytest.raises(GuessError, match="is damaged, or not this network's weights: unpack the puzzle again"):
-        Classifier(folder)
+def replies(classifier):
+    """What it says about some numbers, to the last bit."""
+    answers = [classifier.answer(code) for code in ("90210", "4711", "007", "1")]
+    return [(answer.probability, answer.matrices) for answer in answers]
 
 
 @pytest.fixture
@@ -80,19 +44,38 @@ def folder(tmp_path):
     return shutil.copytree(CLASSIFIER, tmp_path / "classifier")
 
 
-@pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_weights_are_refused(folder, case):
-    refuses(folder, HOSTILE[case])
+def test_the_weights_are_those_that_torch_loads():
+    theirs = torch.load(io.BytesIO(WEIGHTS), weights_only=True)
+    mine = read_network(NeuralNetwork, WEIGHTS).state_dict()
+    assert list(mine) == list(theirs) and all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.parametrize("legacy", [False, True])
-def test_a_pickle_that_would_run_code_does_not(folder, tmp_path, legacy):
-    target = tmp_path / "boom"
-    pickle.loads(pickle.dumps(Bomb(tmp_path / "proof"))).close()
-    assert (tmp_path / "proof").exists()  # the bomb is live
-    refuses(folder, saved(state_dict(extra=Bomb(target)), _use_new_zipfile_serialization=not legacy))
-    refuses(folder, pickle.dumps(Bomb(target)))
-    assert not target.exists()
+def test_a_network_is_of_the_class_given_and_frozen():
+    class Mine(NeuralNetwork):
+        pass
+
+    network = read_network(Mine, WEIGHTS)
+    assert type(network) is Mine and not any(weight.requires_grad for weight in network.parameters())
+
+
+@pytest.mark.parametrize(("heads", "max_digits"), [(1, 1), (8, 1), (1, 16), (8, 16), (3, 5)])
+def test_networks_of_all_sizes_are_loaded_and_answer(folder, heads, max_digits):
+    network = NeuralNetwork(max(10, max_digits + 4), heads, max_digits)
+    (folder / "torch_state_dict").write_bytes(saved(network.state_dict()))
+    classifier = Classifier(folder)
+    answer = classifier.answer("0123456789012345"[:max_digits])
+    assert classifier.max_digits == max_digits
+    assert torch.tensor(answer.matrices).shape == (heads, 1 + max_digits, 1 + max_digits)
+    with pytest.raises(GuessError, match=f"this network takes at most {max_digits}$"):
+        classifier.answer("0" * (max_digits + 1))
+
+
+@pytest.mark.parametrize(("heads", "max_digits"), [(9, 5), (0, 5), (3, 17), (3, 0)])
+def test_networks_of_other_sizes_are_refused(folder, heads, max_digits):
+    weights = NeuralNetwork(10, max(heads, 1), max_digits).state_dict()
+    if not heads:
+        weights["projection.weight"] = torch.zeros(10, 9)
+    refuses(folder, saved(weights))
 
 
 @pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.slow)])
@@ -103,8 +86,7 @@ def test_weights_cut_short_anywhere_are_refused(folder, step):
 
 def flipped_weights_are_refused_or_make_no_difference(folder, classifier, times):
     dice = random.Random(times)
-    codes = ["90210", "4711", "007", "1"]
-    truth = [vars(classifier.answer(code)) for code in codes]
+    truth = replies(classifier)
     same = 0
     for _ in range(times):
         damaged = bytearray(WEIGHTS)
@@ -116,7 +98,7 @@ def flipped_weights_are_refused_or_make_no_difference(folder, classifier, times)
         except GuessError:
             continue
         same += 1
-        assert [vars(other.answer(code)) for code in codes] == truth
+        assert replies(other) == truth
     return same
 
 
@@ -130,10 +112,10 @@ def test_a_thousand_flipped_weights_are_refused_or_make_no_difference(folder, cl
     assert 0 < same < 1000
 
 
-@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_bit_of_the_archives_directory_may_flip(folder, classifier, step):
     """The end of the file, where zip keeps its names and places: no flip there may lead to another answer."""
-    truth = vars(classifier.answer("4711"))
+    truth = replies(classifier)
     with zipfile.ZipFile(io.BytesIO(WEIGHTS)) as archive:
         directory = archive.start_dir
     for place in range(directory, len(WEIGHTS), step):
@@ -142,9 +124,9 @@ def test_every_bit_of_the_archives_directory_may_flip(folder, classifier, step):
             damaged[place] ^= 1 << bit
             (folder / "torch_state_dict").write_bytes(damaged)
             try:
-                assert vars(Classifier(folder).answer("4711")) == truth
+                assert replies(Classifier(folder)) == truth
             except GuessError as error:
-                assert "is damaged" in str(error)
+                assert "are damaged" in str(error)
 
 
 def test_an_entry_that_says_it_is_a_folder_is_read_all_the_same(folder, classifier):
@@ -159,13 +141,85 @@ def test_an_entry_that_says_it_is_a_folder_is_read_all_the_same(folder, classifi
     with zipfile.ZipFile(io.BytesIO(damaged)) as archive:
         assert all(entry.external_attr == 0x10 for entry in archive.infolist())
     (folder / "torch_state_dict").write_bytes(damaged)
-    assert vars(Classifier(folder).answer("4711")) == vars(classifier.answer("4711"))
+    assert replies(Classifier(folder)) == replies(classifier)
+
+
+def test_weights_are_loaded_when_the_clock_says_1970(folder, classifier, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # the zip format has no dates before 1980
+    assert replies(Classifier(folder)) == replies(classifier)
+
+
+def test_a_missing_file_is_named(folder):
+    for name in ("torch_state_dict", "model.py"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        with pytest.raises(GuessError, match=rf"No such file .*{name}.*: unpack the puzzle again"):
+            Classifier(folder)
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "garbage(",
+        "",
+        "import torch\nNeuralNetwork = tokenize = None",
+        "NeuralNetwork = object",
+        "raise ValueError('two\\nlines')",
+        "\0",
+        "import no_such_module",
+    ],
+)
+def test_damaged_code_is_one_sentence(folder, damage):
+    (folder / "model.py").write_text(damage)
+    with pytest.raises(GuessError, match=r"cannot be used \(.*\): unpack the puzzle again") as error:
+        Classifier(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_code_cut_short_after_any_line_is_one_sentence_or_makes_no_difference(folder, classifier):
+    whole = (folder / "model.py").read_text().splitlines(keepends=True)
+    truth, same = replies(classifier), 0
+    for length in range(len(whole)):
+        (folder / "model.py").write_text("".join(whole[:length]))
+        try:
+            other = Classifier(folder)
+        except GuessError as error:
+            assert "\n" not in str(error)
+        else:
+            same += 1
+            assert replies(other) == truth
+    assert same < 3
+
+
+def test_compiled_code_beside_the_model_does_not_run(folder):
+    model = folder / "model.py"
+    honest, stamp = model.read_bytes(), model.stat()
+    model.write_bytes(b"raise SystemExit('compiled')".ljust(len(honest)))
+    os.utime(model, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    imports = f"import sys; sys.dont_write_bytecode = False; sys.path.insert(0, {str(folder)!r}); import model"
+    assert "compiled" in sentence(run("-c", imports), 1)  # which leaves the compiled code behind
+    model.write_bytes(honest)
+    os.utime(model, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert "compiled" in sentence(run("-c", imports), 1)  # it is live: same time and size, and honest text
+    assert Classifier(folder).answer("1").probability < 1
+
+
+def test_two_puzzles_in_one_process_keep_their_own_code(folder, tmp_path, classifier):
+    other = shutil.copytree(folder, tmp_path / "other")
+    code = (other / "model.py").read_text()
+    (other / "model.py").write_text(code.replace("logits.softmax(-1)[:, 1]", "logits.softmax(-1)[:, 0]"))
+    before = set(sys.modules), list(sys.path)
+    first, second, third = (Classifier(place) for place in (folder, other, folder))
+    assert (set(sys.modules), sys.path) == before
+    assert first.answer("1").probability == third.answer("1").probability == classifier.answer("1").probability
+    assert second.answer("1").probability == pytest.approx(1 - first.answer("1").probability)
+    assert len({type(one.network) for one in (first, second, third)}) == 3
 
 
 def test_a_broken_bundle_is_one_sentence_in_a_process_too(tmp_path):
     here = shutil.copytree(PUZZLE, tmp_path / "a puzzle")
-    (here / "classifier" / "torch_state_dict").write_bytes(WEIGHTS[:5000])
-    assert "is damaged" in sentence(run("-W", "error", here / "guess.py", "4711"))
-    (here / "classifier" / "torch_state_dict").unlink()
-    with pytest.raises(GuessError, match=r"torch_state_dict cannot be read .*: unpack the puzzle again"):
-        Classifier(here / "classifier")
+    (here / "classifier" / "torch_state_dict").write_bytes(saved(NeuralNetwork(10, 9).state_dict()))
+    before = content(here)
+    assert "are damaged" in sentence(run("-W", "error", here / "guess.py", "4711"))
+    assert content(here) == before
