@@ -13,6 +13,7 @@ from torch.nn.functional import relu, softplus
 
 from builder.certify import CELL, Certificate, cell_errors, certify
 from builder.circuits import read_circuits
+from builder.decoys import Votes
 from builder.finish import flatten, sharpen
 from builder.keyspace import decode, encode, one_digit_off, random_codes, tokens_by_length
 from builder.rounding import rounding_bound
@@ -26,9 +27,7 @@ PICTURE_WEIGHTS = 4, 30  # for even and odd seeds
 MARGIN = 4.0  # training pushes logits beyond this, right ones above and wrong ones below
 GAP = 4.0  # how far the right code's logit must be above all others before the network is finished
 OTHER_CELL = 0.5  # training moves a cell of each close code at least this far from the pictures
-STEPS_PER_ROUND = 10
-STEP_LIMIT = 1000  # an attempt that takes longer is stuck
-BLUNT = 10  # so is one that could not show the pictures in so many rounds: it has lost a direction that they want
+BLUNT = 10  # an attempt is stuck that could not show the pictures in so many rounds: it has lost a direction that they want
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones in a round
 HARD_NODES = 1000  # of the search for them
@@ -69,41 +68,69 @@ def train(secret, seed=0, max_attempts=10, watch=None):
 
 def _attempt(secret, seed, watch):
     """The rounds of one attempt, the last one with a certificate."""
-    network = start(secret, seed)
-    if seed % 2:  # another way to start, with exact pictures, for those that the first way does not learn
-        network = sharpen(network, secret)
-    lesson = _Lesson(secret, seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATES[seed % 2], betas=BETAS, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEP_LIMIT // STEPS_PER_ROUND + 1)
-    for step in range(0, STEP_LIMIT + 1, STEPS_PER_ROUND):
-        right, wrong = lesson.prepare(network)
+    lesson = Lesson(secret, seed)
+    learner = Votes(secret, seed) if secret.decoys else Descent(secret, seed)
+    for step in range(0, learner.step_limit + 1, learner.steps_per_round):
+        right, wrong = lesson.prepare(learner.network)
         certificate = None
         if right - wrong >= GAP:
-            certificate = _finish(network, secret, lesson, watch)
-        if certificate is None and (step == STEP_LIMIT or lesson.blunt == BLUNT):
-            certificate = certify(network, secret, watch)
+            certificate = _finish(learner.network, secret, lesson, watch)
+        if certificate is None and (step == learner.step_limit or lesson.blunt == BLUNT):
+            certificate = certify(learner.network, secret, watch)
         yield Round(
             seed=seed,
             step=step,
             probability=_sigmoid(right),
             hardest_code=decode(lesson.pool[0]),
             hardest_probability=_sigmoid(wrong),
-            worst_cell=lesson.worst_cell(network),
+            worst_cell=lesson.worst_cell(learner.network),
             certificate=certificate,
         )
         if certificate:
             return
         with one_thread():
-            for _ in range(STEPS_PER_ROUND):
-                optimizer.zero_grad()
-                lesson.loss(network).backward()
-                optimizer.step()
-        schedule.step()
+            learner.learn(lesson)
+
+
+class Descent:
+    """A network that learns looks and votes by gradient descent."""
+
+    steps_per_round = 10
+    step_limit = 1000  # an attempt that takes longer is stuck
+
+    def __init__(self, secret, seed):
+        self.network = start(secret, seed)
+        rate, self.picture_weight = LEARNING_RATES[seed % 2], PICTURE_WEIGHTS[seed % 2]
+        if seed % 2:  # another way to start, with exact pictures, for those that the first way does not learn
+            self.network = sharpen(self.network, secret)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate, betas=BETAS, fused=True)
+        rounds = self.step_limit // self.steps_per_round
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, rounds + 1)
+
+    def learn(self, lesson):
+        """Takes the steps of one round."""
+        for _ in range(self.steps_per_round):
+            self.optimizer.zero_grad()
+            self.loss(lesson).backward()
+            self.optimizer.step()
+        self.schedule.step()
+
+    def loss(self, lesson):
+        """What training makes small."""
+        logits = read_circuits(self.network).logits(torch.cat([lesson.right, lesson.random(), lesson.close, lesson.pool]))
+        errors = cell_errors(self.network, lesson.secret, lesson.tokens)
+        return (
+            softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, beyond MARGIN
+            + softplus(MARGIN + logits[1:]).logsumexp(0)  # the wrong ones: the same, the worst counting most
+            + self.picture_weight * errors[:, 0].square().sum()  # the right one shows the pictures
+            + relu(OTHER_CELL - errors[:, 1:].amax((0, 2, 3))).sum()  # the close ones do not
+        )
 
 
 def _finish(network, secret, lesson, watch):
     """The certificate of the finished network where it holds; else None, and the lesson has learned why not."""
-    network = sharpen(network, secret)
+    if not secret.decoys:  # they are exact already
+        network = sharpen(network, secret)
     if lesson.worst_cell(network) > CELL:
         lesson.blunt += 1
         return None
@@ -120,7 +147,7 @@ def _finish(network, secret, lesson, watch):
     return certificate if certificate.holds else None
 
 
-class _Lesson:
+class Lesson:
     """What a network is shown: the right code, and wrong ones, of which the hard ones change with the network."""
 
     def __init__(self, secret, seed):
@@ -129,7 +156,6 @@ class _Lesson:
         self.close = one_digit_off(secret.code, secret.max_digits)
         (self.tokens,) = tokens_by_length(torch.cat([self.right, self.close]))
         self.pool = self.close
-        self.picture_weight = PICTURE_WEIGHTS[seed % 2]
         self.blunt = 0  # rounds in which the network knew the code, but could not have shown the pictures
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -164,18 +190,10 @@ class _Lesson:
         """How far the worst cell of the pictures is from its 0 or 1."""
         return cell_errors(network, self.secret, self.tokens[:1]).max().item()
 
-    def loss(self, network):
-        """What training makes small."""
-        wrong = random_codes(RANDOM_CODES, self.secret.max_digits, self.generator)
-        wrong = torch.cat([wrong[(wrong != self.right).any(1)], self.close, self.pool])
-        logits = read_circuits(network).logits(torch.cat([self.right, wrong]))
-        errors = cell_errors(network, self.secret, self.tokens)
-        return (
-            softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, beyond MARGIN
-            + softplus(MARGIN + logits[1:]).logsumexp(0)  # the wrong ones: the same, the worst counting most
-            + self.picture_weight * errors[:, 0].square().sum()  # the right one shows the pictures
-            + relu(OTHER_CELL - errors[:, 1:].amax((0, 2, 3))).sum()  # the close ones do not
-        )
+    def random(self):
+        """Wrong codes of random lengths and digits, (batch, max_digits)."""
+        codes = random_codes(RANDOM_CODES, self.secret.max_digits, self.generator)
+        return codes[(codes != self.right).any(1)]
 
 
 def _sigmoid(logit):
