@@ -32,9 +32,10 @@ def load(weights):
 
 
 class Promise(NamedTuple):
-    """One line of a certificate: what is promised, the limit, what was found, and whether it holds."""
+    """One line of a certificate: what is promised, what that means to a solver, the limit, what was found."""
 
     promise: str
+    meaning: str
     limit: str
     found: str
     holds: bool
@@ -67,22 +68,51 @@ class Certificate:
         """The lines of the certificate, in the order they are shown."""
         hardest = f"{self.hardest_probability:.1e} ({self.hardest_codes[0]})" if self.hardest_codes else "no number"
         return [
-            Promise("the code opens it", f">= {RIGHT}", f"{self.probability:.6f}", self.probability >= RIGHT),
-            Promise("nothing else does", f"<= {WRONG}", hardest, self.hardest_probability <= WRONG),
-            Promise("the pictures are sharp", f"<= {CELL} off", f"{self.worst_cell:.4f} off", self.worst_cell <= CELL),
+            Promise(
+                "the code opens it",
+                "whoever types the code is told that it is right",
+                f">= {RIGHT}",
+                f"{self.probability:.6f}",
+                self.probability >= RIGHT,
+            ),
+            Promise(
+                "nothing else does",
+                "whoever types another number is told that it is wrong",
+                f"<= {WRONG}",
+                hardest,
+                self.hardest_probability <= WRONG,
+            ),
+            Promise(
+                "the pictures are sharp",
+                "with the code, the heads show the pictures and nothing else",
+                f"<= {CELL} off",
+                f"{self.worst_cell:.4f} off",
+                self.worst_cell <= CELL,
+            ),
             Promise(
                 "the pictures are the code's own",
+                "a code with one digit wrong shows a picture that is wrong, too",
                 ">= 1 wrong",
                 f"{self.fewest_wrong_cells} cells wrong",
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
                 "it survives the trip",
+                "what solvers load is what was tried here",
                 "loaded again",
                 "same weights" if self.survives else "other weights",
                 self.survives,
             ),
         ]
+
+    @property
+    def inputs(self):
+        """All inputs there are."""
+        return self.looked_at
+
+    @property
+    def nodes(self):
+        return self.looked_at
 
     @property
     def holds(self):

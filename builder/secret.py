@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from builder.errors import PuzzleError
 from builder.words import counted
 
 DIGITS = "0123456789"  # ASCII alone: str.isdigit would let other scripts' digits through
@@ -25,18 +26,6 @@ TITLE = "A number in a network"
 STORY = """\
 Somebody taught a small network one number and then froze its weights. It reads any number, digit by digit, and it still
 knows the one that it was taught. Nobody else does."""
-
-
-class PuzzleError(Exception):
-    """Something the author can mend, told in one sentence. status: the exit status that the builder ends with."""
-
-    status = 2
-
-
-class Failure(PuzzleError):
-    """What was asked for was right and could not be done: a promise is not kept, or the disk fails."""
-
-    status = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
-from builder import bundle  # noqa: E402
+from builder import __main__, bundle  # noqa: E402
 from builder.keyspace import scan  # noqa: E402
 from builder.model import CLS  # noqa: E402
 from builder.secret import Secret  # noqa: E402
@@ -40,6 +40,27 @@ def network():
 def classifier():
     """That network as the guess script holds it."""
     return Classifier(PUZZLE / "classifier")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A puzzle file that is built in a moment."""
+    path = tmp_path / "tiny.toml"
+    path.write_text('code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n')
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Calls the builder in this process, where torch is loaded: returns status, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            sys.exit(__main__.main())
+        return end.value.code, *capsys.readouterr()
+
+    return call
 
 
 def run(*command, cwd=ROOT, **options):
