@@ -19,11 +19,14 @@ DRAFT = ".unfinished-"  # before the name of a file that is not in its place yet
 
 def real(path):
     """The path with its links followed. Raises PuzzleError where they lead in a circle."""
-    with suppress(RuntimeError, OSError):
+    circle = PuzzleError(f"{path} is a link that leads in a circle: give another place")
+    try:
         found = path.resolve()
-        if not found.is_symlink():
-            return found
-    raise PuzzleError(f"{path} is a link that leads in a circle: give another place")
+    except RuntimeError as error:  # newer versions of Python return a link
+        raise circle from error
+    if found.is_symlink():
+        raise circle
+    return found
 
 
 def check_writable(folder):

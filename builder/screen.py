@@ -28,8 +28,9 @@ GAP = 2
 class Screen:
     """Shows training as it goes: a live table in a terminal, plain lines elsewhere."""
 
-    def __init__(self):
-        self.console = Console(highlight=False, markup=False)
+    def __init__(self, console=None):
+        """console: a rich Console; by default one for the standard output."""
+        self.console = console or Console(highlight=False, markup=False)
         if self.console.width < NARROWEST:
             self.console.width = 80
         self.rounds = []
