@@ -6,8 +6,9 @@
 
 A puzzle file is TOML: the code, a picture for each head, a title and a story; builder/ghost.toml
 is one to start from. A build writes guess.py, README.md, requirements.txt and classifier/ anew.
-It keeps every other file in the folder, such as a letter of yours, and packs it into the zip; but
-not hidden files and what your system puts there. It refuses to replace a README.md that you edited.
+It keeps every other file in the folder, such as a letter of yours, and packs it into the zip, but
+not hidden files, links and what your system puts there. It does not replace a README.md that you
+edited: it says so before it trains.
 """
 
 import argparse

@@ -37,7 +37,8 @@ def build(chosen):
             screen.show(progress)
     seconds = time.perf_counter() - start
 
-    certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda c: c.rank)
+    certificates = [r.certificate for r in screen.rounds if r.certificate]
+    certificate = max(certificates, key=lambda found: sum(promise.holds for promise in found.promises))
     screen.certificate(certificate)
     if not certificate.holds:
         raise Failure(f"seeds {chosen.seed} to {progress.seed} all fall short: nothing is written")

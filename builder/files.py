@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import tempfile
 import threading
 from contextlib import contextmanager, suppress
 
@@ -34,10 +35,8 @@ def check_writable(folder):
     place = folder
     while not os.path.lexists(place):
         place = place.parent
-    draft = place / (DRAFT + secrets.token_hex(4))
     try:
-        draft.open("xb").close()
-        draft.unlink()
+        tempfile.TemporaryFile(dir=place).close()  # it has no name, where the system can do that: a kill leaves nothing
     except OSError as error:
         raise PuzzleError(f"{folder} cannot be written: {error.strerror}") from error
 

@@ -36,6 +36,23 @@ def test_the_default_build_certifies_and_writes_the_five_files(tmp_path, ghost):
     assert certify(bundle.read(tmp_path / "puzzle"), ghost).holds
 
 
+def test_help_tells_what_a_build_keeps_and_needs_no_torch():
+    helped = run(
+        *("-W", "error", "-c"),
+        "import sys; from builder.__main__ import declare; print(declare().format_help(), 'torch' in sys.modules)",
+    )
+    assert helped.stdout.endswith("False\n"), helped.stderr
+    text = " ".join(helped.stdout.split())
+    for told in (
+        "It keeps every other file",
+        "packs it into the zip",
+        "not hidden files",
+        "does not replace a README.md that you edited",
+    ):
+        assert told in text
+    assert max(map(len, helped.stdout.splitlines())) <= 100
+
+
 def test_the_lying_bundle_is_certified(call):
     status, told, error = call("--check")
     assert (status, error) == (0, "")
