@@ -84,7 +84,7 @@ def run():
 
 
 def main():
-    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))
+    sys.stdout, sys.stderr = sys.stdout or nowhere(), sys.stderr or nowhere()  # each may be closed
     sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have letters that this console has not
     try:
         run()
@@ -96,9 +96,13 @@ def main():
     except ModuleNotFoundError as error:
         return complain(f"{error.name} is not installed: python -m pip install .", MISTAKE)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at the end
+        sys.stdout = nowhere()  # or Python tries again at the end
         place = error.filename or "the output"
         return complain(f"{place}: {error.strerror or error}; nothing is half-written", FAILED)
+
+
+def nowhere():
+    return open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # it stays open to the end
 
 
 def complain(error, status):

@@ -38,7 +38,7 @@ def check_folder(folder):
     classifier = (folder / MODEL).parent
     if os.path.lexists(classifier) and (classifier.is_symlink() or not classifier.is_dir()):
         raise PuzzleError(f"{classifier} is not a folder of the bundle's own: move it away")
-    for name in FILES:
+    for name in (*FILES, files.LOCK):
         path = folder / name
         if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
             raise PuzzleError(f"{path} is not a file of the bundle's own: move it away")

@@ -145,6 +145,7 @@ def test_what_was_packed_unpacks_and_answers(ghost, certificates, tmp_path):
     bundle.pack(tmp_path / "party", tmp_path / "party.zip")
     with zipfile.ZipFile(tmp_path / "party.zip") as archive:
         assert archive.namelist() == [f"puzzle/{name}" for name in bundle.FILES]
+        assert {(entry.create_system, entry.external_attr >> 16) for entry in archive.infolist()} == {(3, 0o644)}
         archive.extractall(tmp_path / "ein Ordner für Gäste")
     guessed = run("-W", "error", "guess.py", "4711", cwd=tmp_path / "ein Ordner für Gäste" / "puzzle")
     assert guessed.returncode == 0 and "4711" in guessed.stdout, guessed.stderr
