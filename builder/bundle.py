@@ -31,9 +31,10 @@ def check_folder(folder):
     if folder.exists() and not folder.is_dir():
         raise PuzzleError(f"{folder} is a file: a bundle needs a folder of its own")
     is_bundle = (folder / GUESS).is_file() and (folder / WEIGHTS).is_file()
-    held = [name for name in FILES if os.path.lexists(folder / name)] + others(folder)[0]
-    if held and not is_bundle and not os.path.lexists(folder / files.LOCK):
-        raise PuzzleError(f"{folder} holds {held[0]} and is no bundle: a bundle needs a folder of its own")
+    if folder.exists() and not is_bundle and not os.path.lexists(folder / files.LOCK):
+        for path in sorted(folder.iterdir()):
+            if not _comes_by_itself(path.name):
+                raise PuzzleError(f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own")
 
     classifier = (folder / MODEL).parent
     if os.path.lexists(classifier) and (classifier.is_symlink() or not classifier.is_dir()):
@@ -66,13 +67,17 @@ def others(folder):
         for name in sorted(folders + names):
             path = Path(parent, name)
             within = path.relative_to(folder).as_posix()
-            if name in SYSTEM or name.startswith(".") or path.is_symlink():
+            if _comes_by_itself(name) or path.is_symlink():
                 left_out.append(within)
             elif path.is_file() and within not in FILES:
                 added.append(within)
-        folders[:] = [name for name in folders if name not in SYSTEM and not name.startswith(".")]
+        folders[:] = [name for name in folders if not _comes_by_itself(name)]
     ours = (files.LOCK, files.DRAFT)
     return added, [name for name in left_out if not Path(name).name.startswith(ours)]
+
+
+def _comes_by_itself(name):
+    return name in SYSTEM or name.startswith(".")
 
 
 def strangers(folder):

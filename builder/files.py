@@ -54,7 +54,8 @@ def write_whole(path, content):
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}; nothing is half-written") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def write_together(folder, contents, check):
@@ -68,8 +69,7 @@ def write_together(folder, contents, check):
     missing = _missing({target.parent for target in targets})
     drafts = {target: target.with_name(DRAFT + target.name) for target in targets}
     try:
-        for path in reversed(missing):
-            path.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder) as lock:
             try:
                 check()
@@ -77,6 +77,7 @@ def write_together(folder, contents, check):
                     draft.unlink(missing_ok=True)
                 changed = [target for target, content in targets.items() if not _holds(target, content)]
                 for target in changed:
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     _write(drafts[target], targets[target])
                 _put_in_place({target: drafts[target] for target in changed}, lock)
             finally:

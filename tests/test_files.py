@@ -122,10 +122,26 @@ def test_what_a_killed_build_left_is_tidied_up(folder):
     assert content(folder) == OLD and not files.was_interrupted(folder)
 
 
+def test_a_new_folder_holds_the_lock_before_anything_else(tmp_path, monkeypatch):
+    """So that whatever a killed build leaves in a new folder is known for what it is."""
+    (tmp_path / "x").mkdir()
+    mkdir, seen = os.mkdir, []
+
+    def noted(path, *mode):
+        seen.extend(os.listdir(tmp_path / "x"))
+        mkdir(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", noted)
+    write(tmp_path / "x", NEW)
+    assert files.LOCK in seen and "deep" not in seen
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     files.write_whole(tmp_path / "deep" / "a", b"1")
     files.write_whole(tmp_path / "deep" / "a", b"2")
     assert content(tmp_path) == {"deep/a": b"2"}
+    with pytest.raises(Failure, match="b cannot be written: File exists"):
+        files.write_whole(tmp_path / "deep" / "a" / "b", b"3")
     with pytest.raises(Failure, match="deep cannot be written: .*; nothing is half-written"):
         files.write_whole(tmp_path / "deep", b"3")
     assert content(tmp_path) == {"deep/a": b"2"}
