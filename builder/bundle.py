@@ -1,112 +1,175 @@
-"""The bundle, which is what solvers get: written whole or not at all, read as they do, packed to hand out."""
+"""The bundle, which is what solvers get: where it may be written, whether it is whole, and how it is packed."""
 
 import io
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
-from builder.secret import PuzzleError
-from puzzle.guess import Classifier, GuessError
+from builder import files
+from builder.certify import load
+from builder.errors import Failure, PuzzleError
+from builder.handout import is_made_for, is_untouched, write_readme
+from builder.paths import BUILDER, PUZZLE
+from builder.words import listed
+from puzzle.guess import GuessError
 
-BUILDER = Path(__file__).resolve().parent
-PUZZLE = BUILDER.parent / "puzzle"
+GUESS, README, REQUIREMENTS = "guess.py", "README.md", "requirements.txt"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-TEXTS = ("guess.py", "README.md", "requirements.txt")
-FILES = (*TEXTS, MODEL, WEIGHTS)  # puzzles differ in the weights alone
-STRAY = {"__pycache__", ".DS_Store"}  # what comes by itself; it does no harm, and is never packed
-EXAMPLES = ("90210", "4711", "007")  # numbers to try, in the texts for solvers
+FILES = (GUESS, README, REQUIREMENTS, MODEL, WEIGHTS)  # in the order they are written: the weights are the last
+CODE = {".py", ".pyc", ".pyd", ".so"}
+COMPILED = "classifier/__pycache__"
+SYSTEM = {"__pycache__", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information", "$RECYCLE.BIN"}
+EDITED = "put its text into the story of the puzzle file, or give it another name"
 
 
 def check_folder(folder):
-    """Raises PuzzleError unless a bundle may be written into the folder: it is new, empty, or holds a bundle."""
-    if not folder.is_dir():
-        if folder.exists() or folder.is_symlink():
-            raise PuzzleError(f"{folder} is a file: a bundle needs a folder of its own")
-        return
-    expected = {folder / name for name in FILES} | {folder / "classifier"}
-    for path in sorted(folder.rglob("*")):
-        if path not in expected and not STRAY & set(path.relative_to(folder).parts):
-            raise PuzzleError(f"{folder} holds {path.relative_to(folder)}: a bundle needs a folder of its own")
+    """Raises PuzzleError unless a bundle can be written into the folder, and nothing of the author's is lost by it.
+
+    The folder is new, empty, or holds a bundle or what an interrupted build left; other files in it are kept.
+    """
+    folder = files.real(folder)
+    if folder.exists() and not folder.is_dir():
+        raise PuzzleError(f"{folder} is a file: a bundle needs a folder of its own")
+    is_bundle = (folder / GUESS).is_file() and (folder / WEIGHTS).is_file()
+    if folder.exists() and not is_bundle and not os.path.lexists(folder / files.LOCK):
+        for path in sorted(folder.iterdir()):
+            if not _comes_by_itself(path.name):
+                raise PuzzleError(f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own")
+
+    classifier = (folder / MODEL).parent
+    if os.path.lexists(classifier) and (classifier.is_symlink() or not classifier.is_dir()):
+        raise PuzzleError(f"{classifier} is not a folder of the bundle's own: move it away")
+    for name in (*FILES, files.LOCK):
+        path = folder / name
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+            raise PuzzleError(f"{path} is not a file of the bundle's own: move it away")
+    for name in strangers(folder):
+        raise PuzzleError(f"{folder / name} could run or be read instead of the bundle's own files: move it away")
+    _check_readme(folder)
+    files.check_writable(folder)
+    if classifier.is_dir():
+        files.check_writable(classifier)
+
+
+def _check_readme(folder):
+    readme = folder / README
+    if readme.is_file() and not is_untouched(readme.read_bytes()):
+        raise PuzzleError(f"{readme} was edited by hand, and a build would replace it: {EDITED}")
+
+
+def others(folder):
+    """What else lies in a folder, as paths in it: (what is handed out with the bundle, what is left out).
+
+    Left out are links and what systems and programs make by themselves, such as hidden files.
+    """
+    added, left_out = [], []
+    for parent, folders, names in os.walk(folder):
+        for name in sorted(folders + names):
+            path = Path(parent, name)
+            within = path.relative_to(folder).as_posix()
+            if _comes_by_itself(name) or path.is_symlink():
+                left_out.append(within)
+            elif path.is_file() and within not in FILES:
+                added.append(within)
+        folders[:] = [name for name in folders if not _comes_by_itself(name)]
+    ours = (files.LOCK, files.DRAFT)
+    return added, [name for name in left_out if not Path(name).name.startswith(ours)]
+
+
+def _comes_by_itself(name):
+    return name in SYSTEM or name.startswith(".")
+
+
+def strangers(folder):
+    """Files that may not be handed out: others in classifier/, and code that Python might run instead of a package."""
+    return [name for name in others(folder)[0] if name.startswith("classifier/") or Path(name).suffix in CODE]
 
 
 def write(folder, secret, certificate):
-    """Writes a certified bundle into the folder, replacing the one that lies there.
+    """Writes a certified bundle into the folder, replacing the one that lies there. Files beside it are kept.
 
-    At any moment the folder holds the old bundle or the new one: a new folder appears whole; in an old one the weights,
-    the file that a puzzle differs in, are put in place in one step. Raises PuzzleError where the certificate does not
-    hold or the folder is not a bundle's, OSError where the disk fails; neither changes the folder.
+    A build that is killed leaves the old bundle, the new one, or a mixture that read and the next build notice.
+    Raises PuzzleError where the certificate does not hold or check_folder says no, Failure where the disk fails.
     """
     if not certificate.holds:
         raise PuzzleError("a bundle is written only when its certificate holds")
-    folder = folder.resolve()
     check_folder(folder)
-    contents = {name: _without(secret.code, (PUZZLE / name).read_bytes()) for name in TEXTS}
-    contents[MODEL] = (BUILDER / "model.py").read_bytes()
-    contents[WEIGHTS] = certificate.weights
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as workshop:
-        draft = Path(workshop) / "bundle"
-        (draft / "classifier").mkdir(parents=True)
-        for name, content in contents.items():
-            (draft / name).write_bytes(content)
-            if (draft / name).read_bytes() != content:
-                raise OSError(f"{name} cannot be read back as it was written")
-        _install(draft, folder)
+    folder = files.real(folder)
+    contents = {
+        **_same_in_every_bundle(),
+        README: write_readme(secret, load(certificate.weights), certificate.weights),
+        WEIGHTS: certificate.weights,
+    }
+    files.write_together(folder, {name: contents[name] for name in FILES}, lambda: _check_readme(folder))
+    for path in compiled(folder):
+        path.unlink(missing_ok=True)  # Python might run it instead of model.py
 
 
-def _install(draft, folder):
-    if not folder.exists() or not any(folder.iterdir()):
-        try:
-            draft.rename(folder)
-            return
-        except OSError:
-            pass  # another build was faster, or a rename replaces no folder here, not even an empty one
-    (folder / "classifier").mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        if not (folder / name).exists() or (folder / name).read_bytes() != (draft / name).read_bytes():
-            os.replace(draft / name, folder / name)
+def _same_in_every_bundle():
+    texts = {name: (PUZZLE / name).read_bytes() for name in (GUESS, REQUIREMENTS)}
+    return {**texts, MODEL: (BUILDER / "model.py").read_bytes()}
 
 
-def _without(code, content):
-    """A solver's text in which no example is the code: where one would be, it is turned round."""
-    turned = code[::-1]
-    return content.replace(code.encode(), turned.encode()) if {code, turned} & set(EXAMPLES) else content
+def compiled(folder):
+    """Compiled code that Python might run instead of the bundle's model.py."""
+    return [] if (folder / COMPILED).is_symlink() else sorted((folder / COMPILED).glob("model*.pyc"))
 
 
 def read(folder):
-    """The network of the bundle in a folder, loaded as guess.py loads it. Raises PuzzleError where it isn't one."""
+    """The network of the bundle in a folder. Raises PuzzleError unless every file is as a build writes it."""
+    contents = _contents(folder)
+    try:
+        return load(contents[WEIGHTS])
+    except GuessError as error:
+        raise Failure(f"{folder / WEIGHTS} is damaged: build it again") from error
+
+
+def _contents(folder):
+    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError unless each is as a build writes it."""
+    interrupted = files.was_interrupted(folder)
     for name in FILES:
         if not (folder / name).is_file():
-            raise PuzzleError(f"{folder} is not a bundle: {name} is missing")
-    if (folder / MODEL).read_bytes() != (BUILDER / "model.py").read_bytes():
-        raise PuzzleError(f"{folder / MODEL} is not this builder's model code: build the puzzle again")
-    try:
-        return Classifier(folder / "classifier").network
-    except GuessError as error:
-        raise PuzzleError(str(error)) from error
+            why = "an earlier build into it was interrupted: build it again" if interrupted else f"{name} is missing"
+            raise PuzzleError(f"{folder} is not a bundle: {why}")
+    contents = {name: (folder / name).read_bytes() for name in FILES}
+
+    found = []
+    expected = _same_in_every_bundle()
+    changed = [name for name in expected if contents[name] != expected[name]]
+    if changed:
+        found.append(f"{listed(changed)} must be written anew (build it again)")
+    if not is_untouched(contents[README]):
+        found.append(f"{README} was edited by hand ({EDITED}, and build it again)")
+    elif not is_made_for(contents[README], contents[WEIGHTS]):
+        why = "an earlier build was interrupted" if interrupted else "they are from two builds"
+        found.append(f"{README} and the weights do not belong together, because {why} (build it again)")
+    surplus = [*strangers(folder), *(path.relative_to(folder).as_posix() for path in compiled(folder))]
+    if surplus:
+        found.append(f"{listed(surplus)} must not be there (delete it)")
+    if found:
+        raise Failure(f"{folder} is not as a build leaves it: {'; '.join(found)}")
+    return contents
+
+
+def tells(folder, secret):
+    """Whether the README of a bundle is the one that a build would write for this secret."""
+    contents = _contents(folder)
+    return contents[README] == write_readme(secret, load(contents[WEIGHTS]), contents[WEIGHTS])
 
 
 def pack(folder, path):
-    """Packs the bundle in a folder as a zip with the folder puzzle/ at its root.
+    """Packs the bundle in a folder as a zip with the folder puzzle/ at its root, with what the author added to it.
 
     Order, times and modes are fixed and nothing is compressed, so one bundle packs to the same bytes everywhere.
+    Raises PuzzleError as read does, Failure where the disk fails.
     """
+    contents = _contents(folder)
+    contents |= {name: (folder / name).read_bytes() for name in others(folder)[0]}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name in FILES:
+        for name, content in contents.items():
             entry = zipfile.ZipInfo(f"puzzle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, (folder / name).read_bytes())
-    write_whole(path, packed.getvalue())
-
-
-def write_whole(path, content):
-    """Writes a file's content (bytes) so that the path holds the old file or the new one. Raises OSError."""
-    path = path.resolve()
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workshop:
-        draft = Path(workshop) / path.name
-        draft.write_bytes(content)
-        os.replace(draft, path)
+            archive.writestr(entry, content)
+    files.write_whole(path, packed.getvalue())

@@ -9,10 +9,12 @@ import torch
 
 from builder.circuits import read_circuits
 from builder.keyspace import count_codes, decode, encode, one_digit_off, tokens_by_length
-from builder.model import NeuralNetwork, tokenize
+from builder.model import CLS, NeuralNetwork, tokenize
 from builder.rounding import rounding_bound
 from builder.search import search
 from builder.threads import one_thread
+from builder.words import counted
+from puzzle.guess import GuessError, read_network
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
@@ -31,13 +33,12 @@ def dump(network):
 
 
 def load(weights):
-    """The network whose state dict has these bytes."""
-    return NeuralNetwork.from_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
+    """The network whose state dict has these bytes, read as guess.py reads it. Raises GuessError where it refuses."""
+    return read_network(NeuralNetwork, weights)
 
 
 class Promise(NamedTuple):
-    """One line of a certificate: what is promised, what it means to a solver, the limit, what was found, and whether
-    it holds."""
+    """One line of a certificate: what is promised, what that means to a solver, the limit, what was found."""
 
     promise: str
     meaning: str
@@ -59,6 +60,7 @@ class Certificate:
     rounding: how far any logit that float32 computes can be from the tables'.
     worst_cell: the largest distance of a picture's cell from its 0 or 1.
     fewest_wrong_cells: cells off by more than OTHER_CELL, for the code one digit off that has the fewest.
+    crisp: the share of all cells of all codes that are within CELL of 0 or 1; None where decoys are not wished for.
     """
 
     weights: bytes
@@ -74,50 +76,61 @@ class Certificate:
     rounding: float = math.nan
     worst_cell: float = math.nan
     fewest_wrong_cells: int = 0
+    crisp: float | None = None
 
     @property
     def promises(self):
         """The lines of the certificate, in the order they are shown."""
         least = math.log(RIGHT / (1 - RIGHT))
         closest = f" ({self.hardest_codes[0]})" if self.hardest_codes else ""
-        wrong = f"{self.fewest_wrong_cells} cell{'' if self.fewest_wrong_cells == 1 else 's'} off"
-        return [
+        promises = [
             Promise(
                 "the code opens it",
-                "the right number answers 1",
+                "whoever types the code sees a probability of 1",
                 f"at least {RIGHT}",
-                f"{self.probability:.7f}",
+                f"{self.probability:.7g}",
                 self.probability >= RIGHT and self.logit - self.rounding >= least,
             ),
             Promise(
                 "nothing else moves it",
-                "every wrong number answers exactly 0, on any computer",
+                "every other number answers exactly 0, on any computer",
                 f"logit at most -{FLAT:.0f}",
-                f"{self.hardest_logit:.1f} + {self.rounding:.1f}{closest}" if self.complete else "not all settled",
+                f"{self.hardest_logit:.1f} + {self.rounding:.1f} for rounding{closest}",
                 self.complete and self.hardest_logit + self.rounding <= -FLAT and self.hardest_probability == 0,
             ),
             Promise(
                 "the pictures are sharp",
-                "the right number shows every cell as drawn",
+                "with the code, the heads show the pictures as drawn",
                 f"at most {CELL} off",
                 f"{self.worst_cell:.4f} off",
                 self.worst_cell <= CELL,
             ),
             Promise(
                 "the pictures are the code's own",
-                "with one digit changed, a cell is off",
-                f"a cell off by {OTHER_CELL}",
-                wrong,
+                "a code with one digit changed shows a wrong cell",
+                f"1 cell off by {OTHER_CELL}",
+                f"{counted(self.fewest_wrong_cells, 'cell')} off",
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
                 "it survives the trip",
-                "all of this is true of the file as solvers load it",
+                "what solvers load is what was tried here",
                 "the same weights",
                 "the same weights" if self.survives else "other weights",
                 self.survives,
             ),
         ]
+        if self.crisp is not None:
+            promises.append(
+                Promise(
+                    "wrong numbers look as sharp",
+                    "every number shows crisp pictures, and nobody sees which are the right ones",
+                    f"all cells within {CELL} of 0 or 1",
+                    f"{self.crisp:.2%} of all cells",
+                    self.crisp == 1,
+                )
+            )
+        return promises
 
     @property
     def holds(self):
@@ -125,8 +138,8 @@ class Certificate:
 
     @property
     def rank(self):
-        """Sorts certificates from worse to better: by promises kept, then by the hardest wrong code."""
-        return sum(promise.holds for promise in self.promises), -self.hardest_logit
+        """How many promises are kept: sorts certificates from worse to better."""
+        return sum(promise.holds for promise in self.promises)
 
 
 @one_thread()
@@ -139,9 +152,12 @@ def certify(network, secret, watch=None):
     hardest of them. watch: if given, called now and then with the search's nodes and the share of inputs settled.
     """
     weights, given = dump(network), network
-    network = load(weights)
-    survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
     inputs = count_codes(secret.max_digits)
+    try:
+        network = load(weights)
+    except GuessError:  # solvers' script would refuse it
+        return Certificate(weights, False, inputs)
+    survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
     circuits = read_circuits(network).double()
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
@@ -162,6 +178,7 @@ def certify(network, secret, watch=None):
         rounding=rounding_bound(network),
         worst_cell=cell_errors(network, secret, tokenize(secret.code)).max().item(),
         fewest_wrong_cells=fewest_wrong_cells(network, secret),
+        crisp=crisp_share(network) if secret.decoys else None,
     )
 
 
@@ -176,3 +193,13 @@ def cell_errors(network, secret, tokens):
     """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
     return (matrices - secret.pictures[:, None]).abs()
+
+
+def crisp_share(network):
+    """The share of cells within CELL of 0 or 1, over all heads and all pairs of tokens that a code can hold, 0 to 1."""
+    tokens, positions = network.embedding.weight, network.embedding.position
+    places = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(1, len(positions)).repeat_interleave(CLS)])
+    embedding = torch.cat([tokens[CLS:], tokens[:CLS].repeat(len(positions) - 1, 1)]) + positions[places]
+    cells = torch.stack(network.get_attention_matrices(embedding[None]))[:, 0]  # (heads, rows, rows)
+    possible = (places[:, None] != places) | torch.eye(len(places), dtype=torch.bool)  # one token at a position
+    return ((cells - cells.round()).abs()[:, possible] <= CELL).double().mean().item()

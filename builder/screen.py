@@ -1,26 +1,39 @@
-"""What the author sees: the rounds of training as they come, the look at the keyspace, the certificate."""
+"""What the author sees: the rounds of training as they come, the search, the certificate, and notes."""
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
+
+from builder.words import counted
 
 ROUNDS_SHOWN = 8
 PLAIN_STEPS = 100  # without a terminal, a line for so many steps
+NARROWEST = 20  # a terminal that says it is narrower is not believed
+WIDE = 90  # from here on what was found stands beside the promise, not below it
+COLUMNS = {
+    "seed": lambda r: str(r.seed),
+    "step": lambda r: f"{r.step:,}",
+    "secret": lambda r: f"{r.probability:.4f}",
+    "hardest\nwrong": lambda r: r.hardest_code,
+    "its p": lambda r: f"{r.hardest_probability:.1e}",
+    "worst\ncell": lambda r: f"{r.worst_cell:.4f}",
+}
+LEAST_NEEDED = ("seed", "its p", "hardest\nwrong")  # left out in this order where there is no room
+GAP = 2
 
 
 class Screen:
     """Shows training as it goes: a live table in a terminal, plain lines elsewhere."""
 
-    def __init__(self, n_codes):
-        """n_codes: how many a look at the whole keyspace has to go through."""
-        self.console = Console(highlight=False)
+    def __init__(self, console=None):
+        """console: a rich Console; by default one for the standard output."""
+        self.console = console or Console(highlight=False, markup=False)
+        if self.console.width < NARROWEST:
+            self.console.width = 80
         self.rounds = []
         self.live = Live(console=self.console)
-        self.scan = Progress(
-            TextColumn("whole keyspace"), BarColumn(), MofNCompleteColumn(), console=self.console, auto_refresh=False
-        )
-        self.task = self.scan.add_task("", total=n_codes)
 
     def __enter__(self):
         if self.console.is_terminal:
@@ -30,14 +43,12 @@ class Screen:
     def __exit__(self, *_):
         self.live.stop()
 
-    def watch(self, looked_at):
-        """Called during a look at the whole keyspace."""
-        if self.console.is_terminal:
-            self.scan.update(self.task, completed=looked_at)
-            self.live.update(Group(self.table(), self.scan) if self.rounds else self.scan)
+    def note(self, sentence, whole=False):
+        """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
+        self.console.print(sentence, soft_wrap=whole or not self.console.is_terminal)
 
     def show(self, progress):
-        """Called after every round."""
+        """Called after every round of training."""
         self.rounds.append(progress)
         if self.console.is_terminal:
             self.live.update(self.table())
@@ -45,27 +56,42 @@ class Screen:
             self.console.out(
                 f"seed {progress.seed}  step {progress.step:4}  secret {progress.probability:.4f}  "
                 f"hardest wrong {progress.hardest_code} {progress.hardest_probability:.1e}  "
-                f"accepted {progress.accepted} of {progress.met} met  worst cell {progress.worst_cell:.4f}"
+                f"worst cell {progress.worst_cell:.4f}"
             )
 
+    def watch(self, nodes, settled_share):
+        """Called during the certificate's search. settled_share: the part of all inputs that is settled, 0 to 1."""
+        if self.console.is_terminal:
+            told = Text(f"search: {counted(nodes, 'node')}, {settled_share:.1%} of all inputs settled")
+            bar = ProgressBar(total=1, completed=settled_share, width=min(40, self.console.width))
+            self.live.update(Group(self.table(), told, bar) if self.rounds else Group(told, bar))
+
     def table(self):
-        table = Table()
-        for heading in ("seed", "step", "secret", "hardest wrong", "p", "accepted, of met", "worst cell"):
-            table.add_column(heading, justify="right")
-        for r in self.rounds[-ROUNDS_SHOWN:]:
-            table.add_row(
-                *(str(r.seed), str(r.step), f"{r.probability:.4f}", r.hardest_code, f"{r.hardest_probability:.1e}"),
-                *(f"{r.accepted} of {r.met}", f"{r.worst_cell:.4f}"),
-            )
+        """The last rounds, in as many columns as there is room for."""
+        rounds = self.rounds[-ROUNDS_SHOWN:]
+        cells = {heading: [cell(r) for r in rounds] for heading, cell in COLUMNS.items()}
+        for heading in LEAST_NEEDED:
+            widths = (max(map(len, [*heading.split("\n"), *column])) for heading, column in cells.items())
+            if sum(widths) + GAP * (len(cells) - 1) > self.console.width:
+                del cells[heading]
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+        for heading in cells:
+            table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+        for row in zip(*cells.values(), strict=True):
+            table.add_row(*row)
         return table
 
     def certificate(self, certificate):
-        """Shows a certificate, a line per promise."""
-        self.console.print(f"Certificate: {certificate.looked_at:,} inputs, every one tried")
-        table = Table()
-        for heading in ("promise", "limit", "found", ""):
-            table.add_column(heading)
+        """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""
+        searched = f"{counted(certificate.inputs, 'input')}, {counted(certificate.nodes, 'node')} of search"
+        self.console.print(Text(f"Certificate: {searched}", style="bold"))
+        table = Table.grid(padding=(0, GAP, 0, 0))
         for promise in certificate.promises:
-            verdict = "[green]holds[/]" if promise.holds else "[red]falls short[/]"
-            table.add_row(promise.promise, promise.limit, promise.found, verdict)
+            verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
+            told = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
+            found = [Text(promise.found), Text(f"(limit {promise.limit})", "dim")]
+            if self.console.width >= WIDE:
+                table.add_row(verdict, Text("\n").join(told), Text("\n").join(found))
+            else:
+                table.add_row(verdict, Text("\n").join([*told, Text(" ").join(found)]))
         self.console.print(table)

@@ -5,14 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
-from builder import bundle  # noqa: E402
-pass
-from builder.model import CLS  # noqa: E402
+from builder import __main__, bundle  # noqa: E402
 from builder.secret import Secret  # noqa: E402
 from puzzle.guess import Classifier  # noqa: E402
 
@@ -42,6 +39,27 @@ def classifier():
     return Classifier(PUZZLE / "classifier")
 
 
+@pytest.fixture
+def tiny(tmp_path):
+    """A puzzle file that is built in a moment."""
+    path = tmp_path / "tiny.toml"
+    path.write_text('code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n')
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Calls the builder in this process, where torch is loaded: returns status, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            sys.exit(__main__.main())
+        return end.value.code, *capsys.readouterr()
+
+    return call
+
+
 def run(*command, cwd=ROOT, **options):
     """Runs python with these arguments; returns the finished process, its output as text."""
     return subprocess.run(
@@ -67,27 +85,6 @@ def gibibytes(maxrss):
 
 def guess(*arguments, **options):
     return run("-W", "error", GUESS, *arguments, **options)
-
-
-def digits(length):
-    """All codes of a length, in the order of their numbers, (10 ** length, length)."""
-    return torch.cartesian_prod(*[torch.arange(10)] * length).reshape(-1, length)
-
-
-@torch.no_grad()
-def probabilities(network, length):
-    """The network's own word on every code of a length, in the order of their numbers."""
-    tokens = torch.nn.functional.pad(digits(length), (1, 0), value=CLS)
-    return torch.cat([network(batch) for batch in tokens.split(20_000)])
-
-
-def scan_all(circuits):
-    """The logits of all codes, by their length."""
-    logits = {}
-    for length, first, block in scan(circuits):
-        assert first == len(logits.get(length, ()))
-        logits[length] = torch.cat([logits.get(length, block[:0]), block])
-    return logits
 
 
 def sentence(process, status=2):

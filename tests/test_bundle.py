@@ -1,26 +1,39 @@
-"""The bundle is whole or absent, whatever happens; it holds what it must and nothing else."""
+"""The bundle is whole, or the builder says that it isn't and mends it; it holds what it must and nothing else."""
 
+import os
 import pickle
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import zipfile
 from dataclasses import replace
+from functools import partial
 from getpass import getuser
 from pathlib import Path
 
 import pytest
 import torch
 
-from builder import bundle
-from builder.certify import certify
-from builder.secret import PuzzleError
+from builder import bundle, files
+from builder.certify import certify, load
+from builder.errors import PuzzleError
+from builder.handout import is_made_for, write_readme
 from builder.train import train
 from tests.conftest import GUESS, PUZZLE, ROOT, content, run, sentence
+
+CUTS = [
+    (True, 0),
+    (False, 0),
+    (False, 1),
+    (False, 2),
+    (False, 3),
+    (False, 4),
+]  # an old bundle lies there; files placed
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +59,33 @@ def test_a_bundle_replaces_a_bundle_and_leaves_no_litter(ghost, certificates, tm
     assert [path.name for path in tmp_path.iterdir()] == ["party"]
 
 
-@pytest.mark.parametrize("stray", [".DS_Store", "classifier/__pycache__/model.pyc"])
-def test_what_comes_by_itself_does_not_keep_a_bundle_from_being_replaced(ghost, certificates, tmp_path, stray):
+@pytest.mark.parametrize("name", ["letter.pdf", "photos/cat.png", ".DS_Store", "__pycache__/guess.pyc"])
+def test_other_files_in_a_bundle_are_kept_by_every_build(ghost, certificates, tmp_path, name):
     bundle.write(tmp_path / "party", ghost, certificates[0])
-    (tmp_path / "party" / stray).parent.mkdir(exist_ok=True)
-    (tmp_path / "party" / stray).write_text("mine")
+    (tmp_path / "party" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "party" / name).write_text("mine")
     bundle.write(tmp_path / "party", ghost, certificates[1])
-    assert content(tmp_path / "party")["classifier/torch_state_dict"] == certificates[1].weights
+    written = content(tmp_path / "party")
+    assert written["classifier/torch_state_dict"] == certificates[1].weights
+    assert set(written) == {*bundle.FILES, name} and written[name] == b"mine"
+
+
+def test_what_the_author_added_is_packed_and_what_comes_by_itself_is_not(ghost, certificates, tmp_path):
+    folder = tmp_path / "party"
+    bundle.write(folder, ghost, certificates[0])
+    system = [".DS_Store", "Thumbs.db", "photos/desktop.ini", "__pycache__/a.txt", ".git/config"]
+    mine = ["lettre à toi.pdf", "photos/cat.png"]
+    for name in system + mine:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name, encoding="utf-8")
+    (folder / "elsewhere.txt").symlink_to(tmp_path / "secrets.txt")
+    added, left_out = bundle.others(folder)
+    assert added == mine
+    assert set(left_out) == {".DS_Store", "Thumbs.db", "photos/desktop.ini", "__pycache__", ".git", "elsewhere.txt"}
+    bundle.pack(folder, tmp_path / "party.zip")
+    with zipfile.ZipFile(tmp_path / "party.zip") as archive:
+        assert archive.namelist() == [f"puzzle/{name}" for name in (*bundle.FILES, *mine)]
+        assert archive.read("puzzle/lettre à toi.pdf").decode() == "lettre à toi.pdf"
 
 
 def test_nothing_is_written_without_a_certificate_that_holds(ghost, certificates, tmp_path):
@@ -61,15 +94,50 @@ def test_nothing_is_written_without_a_certificate_that_holds(ghost, certificates
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["diary.txt", "classifier/notes.md", "photos/cat.png"])
-def test_a_folder_with_other_things_in_it_is_left_alone(ghost, certificates, tmp_path, name):
-    bundle.write(tmp_path / "party", ghost, certificates[0])
-    (tmp_path / "party" / name).parent.mkdir(exist_ok=True)
+@pytest.mark.parametrize("name", ["diary.txt", "README.md", "guess.py", "classifier/notes.md", "photos/cat.png"])
+def test_a_folder_that_is_no_bundle_is_left_alone(ghost, certificates, tmp_path, name):
+    (tmp_path / "party" / name).parent.mkdir(parents=True)
     (tmp_path / "party" / name).write_text("mine")
     before = content(tmp_path)
-    with pytest.raises(PuzzleError, match=r"holds .* a folder of its own"):
+    with pytest.raises(PuzzleError, match=rf"holds {name.split('/')[0]} and is no bundle"):
         bundle.write(tmp_path / "party", ghost, certificates[1])
     assert content(tmp_path) == before
+
+
+def test_a_readme_that_was_edited_by_hand_is_not_replaced(ghost, certificates, tmp_path):
+    readme = tmp_path / "party" / "README.md"
+    bundle.write(tmp_path / "party", ghost, certificates[0])
+    with readme.open("a", encoding="utf-8") as file:
+        file.write("My own words.\n")
+    before = content(tmp_path)
+    with pytest.raises(PuzzleError, match=r"README.md was edited by hand.*into the story of the puzzle file"):
+        bundle.write(tmp_path / "party", ghost, certificates[1])
+    with pytest.raises(PuzzleError, match="README.md was edited by hand"):
+        bundle.read(tmp_path / "party")
+    assert content(tmp_path) == before
+    readme.rename(tmp_path / "party" / "LIESMICH.md")
+    bundle.write(tmp_path / "party", ghost, certificates[1])
+    assert "My own words" in (tmp_path / "party" / "LIESMICH.md").read_text(encoding="utf-8")
+    assert bundle.read(tmp_path / "party")
+
+
+def test_a_readme_and_weights_of_two_builds_are_noticed(ghost, certificates, tmp_path):
+    for name, certificate in zip(("one", "two"), certificates, strict=True):
+        bundle.write(tmp_path / name, ghost, certificate)
+    shutil.copy(tmp_path / "one" / "README.md", tmp_path / "two" / "README.md")
+    for look in (bundle.read, partial(bundle.pack, path=tmp_path / "two.zip")):
+        with pytest.raises(PuzzleError, match="README.md and the weights do not belong together.* from two builds"):
+            look(tmp_path / "two")
+    assert not (tmp_path / "two.zip").exists()
+    bundle.write(tmp_path / "two", ghost, certificates[1])
+    assert bundle.read(tmp_path / "two")
+
+
+def test_a_readme_that_a_changed_puzzle_file_would_not_give_is_told(ghost, certificates, tmp_path):
+    bundle.write(tmp_path / "party", ghost, certificates[0])
+    assert bundle.tells(tmp_path / "party", ghost)
+    for changed in ({"story": "Another story."}, {"title": "Another"}, {"difficulty": "hard"}):
+        assert not bundle.tells(tmp_path / "party", replace(ghost, **changed))
 
 
 def test_what_was_packed_unpacks_and_answers(ghost, certificates, tmp_path):
@@ -77,17 +145,19 @@ def test_what_was_packed_unpacks_and_answers(ghost, certificates, tmp_path):
     bundle.pack(tmp_path / "party", tmp_path / "party.zip")
     with zipfile.ZipFile(tmp_path / "party.zip") as archive:
         assert archive.namelist() == [f"puzzle/{name}" for name in bundle.FILES]
+        assert {(entry.create_system, entry.external_attr >> 16) for entry in archive.infolist()} == {(3, 0o644)}
         archive.extractall(tmp_path / "ein Ordner für Gäste")
     guessed = run("-W", "error", "guess.py", "4711", cwd=tmp_path / "ein Ordner für Gäste" / "puzzle")
     assert guessed.returncode == 0 and "4711" in guessed.stdout, guessed.stderr
 
 
-def test_one_bundle_packs_to_the_same_bytes(ghost, certificates, tmp_path):
+def test_one_bundle_packs_to_the_same_bytes_whatever_the_clock(ghost, certificates, tmp_path, monkeypatch):
     for name in ("one", "two"):
         bundle.write(tmp_path / name, ghost, certificates[0])
         time.sleep(0.05)
         (tmp_path / name / "classifier" / "__pycache__").mkdir()
         (tmp_path / name / "classifier" / "__pycache__" / f"{name}.pyc").write_text(name)
+        monkeypatch.setattr(time, "time", lambda: 0.0)  # a clock that was never set: a zip knows no year before 1980
         bundle.pack(tmp_path / name, tmp_path / f"{name}.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     assert b"pyc" not in (tmp_path / "one.zip").read_bytes()
@@ -139,109 +209,216 @@ def test_the_bundle_holds_no_other_file():
     assert set(content(PUZZLE)) == set(bundle.FILES)
 
 
-@pytest.mark.parametrize("code", bundle.EXAMPLES)
-def test_an_example_that_is_the_code_is_turned_round(ghost, certificates, tmp_path, code):
-    bundle.write(tmp_path / "party", replace(ghost, code=code), certificates[0])
-    written = content(tmp_path / "party")
-    assert not any(code.encode() in written[name] for name in ("guess.py", "README.md"))
-    assert code[::-1].encode() in written["guess.py"]
-    assert run("guess.py", "--help", cwd=tmp_path / "party").returncode == 0
-
-
-def test_every_example_is_known_to_the_builder():
-    texts = GUESS.read_text(encoding="utf-8") + (PUZZLE / "README.md").read_text(encoding="utf-8")
-    examples = set(re.findall(r'guess\.py ([\d ]+\d)|tokenize\("(\d+)"\)|such as (\d+)', texts))
-    assert {code for found in examples for codes in found for code in codes.split()} == set(bundle.EXAMPLES)
-
-
 # A build that writes over and over again, each time a new folder and the same old one, until it is killed.
 WRITER = """
 import pickle, sys
 from itertools import count
-from pathlib import Path
 from builder import bundle
 secret, certificates, folder = pickle.load(sys.stdin.buffer)
 bundle.write(folder / "old", secret, certificates[0])
 print("ready", flush=True)
-for i in count():
+for i in count(1):
     bundle.write(folder / "old", secret, certificates[i % len(certificates)])
     bundle.write(folder / f"new{i}", secret, certificates[0])
 """
 
+# A build that is killed just before a file is put in its place.
+CUT_SHORT = """
+import os, pickle, signal, sys
+from builder import bundle
+secret, certificate, folder, last = pickle.load(sys.stdin.buffer)
+replace, replaced = os.replace, []
+def cut_short(*paths):
+    if len(replaced) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replaced.append(paths)
+    replace(*paths)
+os.replace = cut_short
+bundle.write(folder, secret, certificate)
+"""
 
-def start_writer(ghost, certificates, folder):
-    writer = subprocess.Popen([sys.executable, "-c", WRITER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    pickle.dump((ghost, certificates, folder), writer.stdin)
-    writer.stdin.close()
-    return writer
+# A build that writes one bundle into one folder whenever it is told to.
+WRITE_WHEN_TOLD = """
+import pickle, sys
+from builder import bundle
+secret, certificate, folder = pickle.load(sys.stdin.buffer)
+print("ready", flush=True)
+for line in sys.stdin:
+    bundle.write(folder, secret, certificate)
+    print("done", flush=True)
+"""
 
 
-def killed_builds_leave_whole_bundles(ghost, certificates, folder, times):
+def start(program, *things):
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pickle.dump(things, process.stdin)
+    process.stdin.flush()
+    return process
+
+
+def end(process):
+    process.kill()
+    process.communicate()
+
+
+def is_whole_or_told_of(folder):
+    """Whether the bundle is whole; if it isn't, the builder says why, or there is no file yet."""
+    if not content(folder):
+        return False
+    try:
+        bundle.read(folder)
+    except PuzzleError as error:
+        assert "an earlier build" in str(error) and "was interrupted" in str(error)
+        assert "build it again" in str(error)
+        return False
+    assert is_made_for((folder / "README.md").read_bytes(), (folder / bundle.WEIGHTS).read_bytes())
+    return True
+
+
+def is_mended(folder, secret, certificate):
+    bundle.write(folder, secret, certificate)
+    assert bundle.read(folder) and bundle.tells(folder, secret)
+    assert set(content(folder)) == set(bundle.FILES)  # no litter
+    return True
+
+
+def killed_builds_are_whole_or_told_of(ghost, certificates, folder, times):
     dice = random.Random(times)
-    whole = [certificate.weights for certificate in certificates]
-    seen = set()
+    found = {True: 0, False: 0}
     for i in range(times):
         here = folder / str(i)
         here.mkdir()
-        writer = start_writer(ghost, certificates, here)
+        writer = start(WRITER, ghost, certificates, here)
         assert writer.stdout.readline() == b"ready\n"
         time.sleep(dice.uniform(0, 0.05))
-        writer.kill()
-        writer.wait()
-        writer.stdout.close()
+        end(writer)
         for path in here.iterdir():
-            if not path.name.startswith("."):
-                assert set(content(path)) == set(bundle.FILES)
-                assert bundle.read(path)
-                seen.add(whole.index((path / bundle.WEIGHTS).read_bytes()))
-        assert certify(bundle.read(here / "old"), ghost).holds
-        bundle.write(here / "old", ghost, certificates[0])
+            found[is_whole_or_told_of(path)] += 1
+            assert is_mended(path, ghost, certificates[0])
         shutil.rmtree(here)
-    return seen
+    return found
 
 
-def test_a_killed_build_leaves_the_old_bundle_or_the_new_one(ghost, certificates, tmp_path):
-    killed_builds_leave_whole_bundles(ghost, certificates, tmp_path, 2)
+def test_a_killed_build_leaves_a_whole_bundle_or_is_told_of(ghost, certificates, tmp_path):
+    assert killed_builds_are_whole_or_told_of(ghost, certificates, tmp_path, 1)[True]
 
 
 @pytest.mark.slow
-def test_a_hundred_killed_builds_leave_the_old_bundle_or_the_new_one(ghost, certificates, tmp_path):
-    assert killed_builds_leave_whole_bundles(ghost, certificates, tmp_path, 100) == {0, 1}
+def test_a_hundred_killed_builds_leave_a_whole_bundle_or_are_told_of(ghost, certificates, tmp_path):
+    assert killed_builds_are_whole_or_told_of(ghost, certificates, tmp_path, 100)[True] >= 100
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize(("old", "last"), [(True, 1), *(pytest.param(*at, marks=pytest.mark.slow) for at in CUTS)])
+def test_a_build_that_is_killed_between_two_files_is_told_of_and_mended(ghost, certificates, tmp_path, old, last):
+    folder = tmp_path / "party"
+    if old:
+        bundle.write(folder, ghost, certificates[0])
+        before = content(folder)
+    cut = start(CUT_SHORT, replace(ghost, title="Another"), certificates[1], folder, last)
+    cut.communicate()
+    assert cut.returncode == -signal.SIGKILL
+    whole = is_whole_or_told_of(folder)
+    assert whole == (old and last == 0)
+    assert not old or (folder / bundle.WEIGHTS).read_bytes() == certificates[0].weights  # they are the last to change
+    if whole:
+        assert {name: found for name, found in content(folder).items() if name in bundle.FILES} == before
+    assert files.was_interrupted(folder)
+    assert is_mended(folder, ghost, certificates[0])
+    assert not files.was_interrupted(folder)
+
+
+def builds_at_the_same_time_end_with_one_of_the_two(ghost, certificates, folder, times):
+    """Returns how often each of the two was the one that stayed."""
+    secrets = [replace(ghost, title="One"), replace(ghost, title="Two")]
+    pairs = list(zip(secrets, certificates, strict=True))
+    alone = []
+    for i, pair in enumerate(pairs):
+        bundle.write(folder / f"alone{i}", *pair)
+        alone.append(content(folder / f"alone{i}"))
+    writers = [start(WRITE_WHEN_TOLD, *pair, folder / "party") for pair in pairs]
+    assert [writer.stdout.readline() for writer in writers] == [b"ready\n"] * 2
+    stayed = [0, 0]
+    for _ in range(times):
+        for writer in writers:
+            writer.stdin.write(b"\n")
+            writer.stdin.flush()
+        assert [writer.stdout.readline() for writer in writers] == [b"done\n"] * 2
+        stayed[alone.index(content(folder / "party"))] += 1
+    for writer in writers:
+        end(writer)
+    return stayed
 
 
 def test_two_builds_into_one_folder_end_with_one_of_the_two(ghost, certificates, tmp_path):
-    writers = [start_writer(ghost, [certificate], tmp_path) for certificate in certificates]
-    for writer in writers:
-        assert writer.stdout.readline() == b"ready\n"
-    for _ in range(40):
-        time.sleep(0.01)
-        assert set(content(tmp_path / "old")) == set(bundle.FILES)
-        assert bundle.read(tmp_path / "old")
-    for writer in writers:
-        assert writer.poll() is None  # neither has tripped over the other
-        writer.kill()
-        writer.wait()
-        writer.stdout.close()
-    for path in tmp_path.iterdir():
-        if not path.name.startswith("."):
-            assert (path / bundle.WEIGHTS).read_bytes() in [certificate.weights for certificate in certificates]
-            assert certify(bundle.read(path), ghost).holds
+    assert sum(builds_at_the_same_time_end_with_one_of_the_two(ghost, certificates, tmp_path, 10)) == 10
 
 
-def test_a_damaged_or_foreign_bundle_is_not_read(ghost, certificates, tmp_path):
+@pytest.mark.slow
+def test_two_builds_into_one_folder_end_with_one_of_the_two_in_200_rounds(ghost, certificates, tmp_path):
+    assert min(builds_at_the_same_time_end_with_one_of_the_two(ghost, certificates, tmp_path, 200)) > 0
+
+
+def test_a_build_waits_for_the_one_at_work(ghost, certificates, tmp_path):
+    """Where a build holds the lock, another writes nothing, and a reader doesn't take it for an interrupted one."""
+    folder = tmp_path / "party"
+    bundle.write(folder, ghost, certificates[0])
+    before = content(folder)
+    other = start(WRITE_WHEN_TOLD, ghost, certificates[1], folder)
+    assert other.stdout.readline() == b"ready\n"
+    with files._alone(folder):
+        other.stdin.write(b"\n")
+        other.stdin.flush()
+        time.sleep(0.3)
+        assert content(folder) == {**before, files.LOCK: b""}
+        assert other.poll() is None
+    assert other.stdout.readline() == b"done\n"
+    end(other)
+    assert (folder / bundle.WEIGHTS).read_bytes() == certificates[1].weights
+
+
+def test_a_bundle_with_a_file_missing_is_not_read(ghost, certificates, tmp_path):
     for name in bundle.FILES:
         bundle.write(tmp_path / name.replace("/", "-"), ghost, certificates[0])
         (tmp_path / name.replace("/", "-") / name).unlink()
-        with pytest.raises(PuzzleError, match=f"{name} is missing"):
+        with pytest.raises(PuzzleError, match=f"is not a bundle: {name} is missing"):
             bundle.read(tmp_path / name.replace("/", "-"))
+
+
+@pytest.mark.parametrize("name", [bundle.GUESS, bundle.REQUIREMENTS, bundle.MODEL])
+def test_a_file_that_no_build_writes_so_is_named_and_the_next_build_mends_it(ghost, certificates, tmp_path, name):
     bundle.write(tmp_path / "party", ghost, certificates[0])
-    (tmp_path / "party" / bundle.WEIGHTS).write_bytes(certificates[0].weights[:-1])
-    with pytest.raises(PuzzleError, match="damaged"):
+    (tmp_path / "party" / name).write_text("garbage(")
+    for look in (bundle.read, partial(bundle.pack, path=tmp_path / "party.zip")):
+        with pytest.raises(
+            PuzzleError, match=rf"not as a build leaves it: {name} must be written anew \(build it again\)"
+        ):
+            look(tmp_path / "party")
+    assert is_mended(tmp_path / "party", ghost, certificates[0])
+
+
+def test_damaged_weights_are_named_and_the_next_build_mends_them(ghost, certificates, tmp_path):
+    bundle.write(tmp_path / "party", ghost, certificates[0])
+    damaged = certificates[0].weights[:-1]
+    (tmp_path / "party" / bundle.WEIGHTS).write_bytes(damaged)
+    (tmp_path / "party" / "README.md").write_bytes(write_readme(ghost, load(certificates[0].weights), damaged))
+    with pytest.raises(PuzzleError, match="torch_state_dict is damaged: build it again"):
         bundle.read(tmp_path / "party")
-    with (tmp_path / "party" / bundle.MODEL).open("a") as model:
-        model.write("# mine\n")
-    with pytest.raises(PuzzleError, match="not this builder's model code"):
-        bundle.read(tmp_path / "party")
+    assert is_mended(tmp_path / "party", ghost, certificates[0])
+
+
+def test_every_fault_of_a_bundle_is_named_at_once(ghost, certificates, tmp_path):
+    folder = tmp_path / "party"
+    bundle.write(folder, ghost, certificates[0])
+    for name in (bundle.GUESS, bundle.MODEL, "README.md", "classifier/notes.md"):
+        (folder / name).write_text("garbage(")
+    with pytest.raises(PuzzleError) as error:
+        bundle.read(folder)
+    assert re.fullmatch(
+        r".*is not as a build leaves it: guess.py and classifier/model.py must be written anew \(build it again\); "
+        r"README.md was edited by hand \(.*\); classifier/notes.md must not be there \(delete it\)",
+        str(error.value),
+    )
 
 
 def test_a_folder_without_classifier_is_named(tmp_path):

@@ -6,8 +6,8 @@ from itertools import permutations
 import pytest
 import torch
 
-from builder.bundle import EXAMPLES
 from builder.certify import CELL, OTHER_CELL, RIGHT, WRONG, certify, dump, load
+from builder.handout import draw_examples
 from builder.keyspace import count_codes
 from builder.model import NeuralNetwork, tokenize
 from tests.conftest import probabilities
@@ -63,8 +63,8 @@ def test_the_code_with_a_digit_before_or_behind_is_refused(network, ghost):
         assert probability(network, ghost.code + digit) <= WRONG
 
 
-def test_the_examples_in_the_solvers_texts_are_refused(network):
-    assert all(probability(network, code) <= WRONG for code in EXAMPLES)
+def test_the_examples_in_the_solvers_texts_are_refused(network, ghost):
+    assert all(probability(network, code) <= WRONG for code in draw_examples(ghost, ghost.max_digits, dump(network)))
 
 
 def test_the_pictures_are_sharp_and_the_codes_own(network, ghost):

@@ -25,7 +25,7 @@ def test_leading_zeros_byte_order_marks_and_windows_line_ends_are_fine():
     assert secret.pictures.tolist() == [[[1, 1], [0, 0]]]
 
 
-@pytest.mark.parametrize(("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 8", 8)])
+@pytest.mark.parametrize(("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 16", 16)])
 def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
     assert Secret.parse((GOOD + extra).encode()).max_digits == max_digits
 
@@ -49,19 +49,34 @@ def test_a_long_code_has_a_network_as_long_as_itself():
         ('code = "7a"\n' + ONE, "character 2 is 'a'"),
         ('code = "７"\n' + ONE, "character 1 is '７'"),
         ('code = ""\n' + ONE, "has 0"),
-        ('code = "123456789"\n' + ONE, "has 9"),
-        ('code = "7"\npictures = []', "1 to 8 pictures, one per head: here are 0"),
-        ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "here are 9"),
+        ('code = "12345678901234567"\n' + ONE, "1 to 16 digits: this one has 17"),
+        ('code = "7"\npictures = []', "1 to 8 pictures, one per head: this file has 0"),
+        ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "this file has 9"),
         ('code = "7"\npictures = "##"', "list of multi-line strings"),
         ('code = "7"\npictures = [1]', "list of multi-line strings"),
         ('code = "77"\n' + ONE, "picture 1 has 2 rows of 2 cells, but must have 3 rows of 3: one row and one column"),
         ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 has 0 rows of 0 cells"),
-        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2: 1 cells, where row 1 has 2"),
+        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2: 1 cell, where row 1 has 2"),
         ('code = "7"\npictures = ["##\\n##", "##\\n#o"]', "picture 2, row 2, column 2: 'o' is neither '#' nor '.'"),
-        (GOOD + "max_digits = 0", "from 1, the length of the code, to 8"),
-        (GOOD + "max_digits = 9", "from 1, the length of the code, to 8"),
+        (GOOD + "max_digits = 0", "from 1, the length of the code, to 16"),
+        (GOOD + "max_digits = 17", "from 1, the length of the code, to 16"),
         (GOOD + "max_digits = true", "whole number"),
         (GOOD + 'max_digits = "5"', "whole number"),
+        (GOOD + 'decoys = "true"', "decoys must be true or false, without quotes"),
+        (GOOD + "decoys = 1", "decoys must be true or false"),
+        (GOOD + "title = 7", "title must be a string in quotes"),
+        (GOOD + 'story = ["Once"]', "story must be a string in quotes"),
+        (GOOD + "difficulty = 3", "difficulty must be a string in quotes"),
+        (GOOD + 'title = ""', "title is empty: write something, or leave the key out"),
+        (GOOD + 'story = """\n \n"""', "story is empty"),
+        (GOOD + f'title = "{"x" * 81}"', "title must have at most 80 characters: this one has 81"),
+        (GOOD + f'difficulty = "{"x" * 81}"', "difficulty must have at most 80 characters"),
+        (GOOD + f'story = "{"x" * 10_001}"', "at most 10,000 characters: this one has 10,001"),
+        (GOOD + 'title = "two\\nlines"', "title, line 1: it holds a line break"),
+        (GOOD + 'title = "a\\tb"', "title, line 1: it holds the control character"),
+        (GOOD + 'story = "one\\ntwo \\u001b[31m"', r"story, line 2: it holds the control character '\x1b'"),
+        (GOOD + 'story = "one\\u2028two"', r"story, line 1: it holds the control character '\u2028'"),
+        (GOOD + "# " + "x" * 1_000_000, "at most 1,000,000 bytes"),
     ],
 )
 def test_a_mistake_is_named(content, told, tmp_path):
@@ -74,6 +89,49 @@ def test_a_mistake_is_named(content, told, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def refusal(text, key="story", code="0742"):
+    """What is said about a puzzle with such a text; None if nothing is."""
+    size = 1 + len(code)
+    picture = ("." * size + "\n") * size
+    try:
+        Secret.parse(f"code = '{code}'\npictures = ['''\n{picture}''']\n{key} = '''{text}'''".encode())
+    except PuzzleError as error:
+        return str(error)
+
+
+def test_an_authors_words_are_kept_as_they_are():
+    story = 'A $tory for {you}:\n\n```\ncode & "quotes"\n```\n\n    $title stays, and so does a line\'s end'
+    secret = Secret.parse((GOOD + f"title = ' Für $dich '\nstory = '''\n\n{story} \n\n'''").encode())
+    assert (secret.title, secret.story) == ("Für $dich", story)
+    assert (secret.difficulty, secret.decoys) == ("", False)
+    assert Secret.parse((GOOD + "difficulty = '★★☆'").encode()).difficulty == "★★☆"
+    assert Secret.parse((GOOD + "decoys = true").encode()).decoys is True
+
+
+def test_a_puzzle_without_words_gets_neutral_ones(ghost):
+    secret = Secret.parse(GOOD.encode())
+    assert secret.title and secret.story
+    assert "ghost" not in (secret.title + secret.story).lower() and "ghost" in ghost.title
+    assert Secret(secret.code, secret.pictures, 5).story == secret.story
+
+
+@pytest.mark.parametrize(
+    "spelled", ["0742", "0,742", "0 7 4 2", "0-7_4.2", "zero 0... 7, 4 &\n2!", "１0742", "０７４２", "a0742b"]
+)
+def test_a_story_that_holds_the_code_is_refused(spelled):
+    for key in ("story", "title", "difficulty"):
+        if "\n" not in spelled or key == "story":
+            assert refusal(f"You say {spelled}", key) == f"{key}, line 1: it holds the code, and solvers read it"
+    assert refusal(f"\n\nThe room\n is {spelled}").startswith("story, line 3: it holds the code")
+
+
+def test_a_story_may_hold_what_is_not_the_code():
+    for text in ("074", "0743", "2470", "0 7 four 2", "0a742"):
+        assert refusal(text) is None
+    assert refusal("7 of 07", code="07") is None  # such short numbers are in many stories
+    assert "holds the code" in refusal("at 0:07", code="007")
+
+
 def test_a_file_that_is_missing_a_folder_or_not_utf8_is_named(tmp_path):
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(PuzzleError, match="cannot be read"):
@@ -83,11 +141,11 @@ def test_a_file_that_is_missing_a_folder_or_not_utf8_is_named(tmp_path):
         Secret.read(tmp_path / "latin.toml")
 
 
-KEYS = st.sampled_from(["code", "pictures", "max_digits", "other"])
+KEYS = st.sampled_from(["code", "pictures", "max_digits", "title", "story", "difficulty", "decoys", "other"])
 VALUES = st.one_of(
     st.integers().map(str),
     st.text().map(repr),
-    st.text("0123456789", max_size=9).map('"{}"'.format),
+    st.text("0123456789", max_size=17).map('"{}"'.format),
     st.lists(st.text("#.\\n x", max_size=12).map('"{}"'.format)).map(lambda texts: f"[{', '.join(texts)}]"),
 )
 TABLES = st.lists(st.tuples(KEYS, VALUES)).map(lambda pairs: "\n".join(f"{key} = {value}" for key, value in pairs))
@@ -101,7 +159,8 @@ def is_read_or_refused_in_one_sentence(content):
     else:
         size = 1 + len(secret.code)
         assert secret.pictures.shape[1:] == (size, size)
-        assert len(secret.code) <= secret.max_digits <= 8
+        assert len(secret.code) <= secret.max_digits <= 16
+        assert secret.title.strip() and secret.story.strip() and "\n" not in secret.title + secret.difficulty
 
 
 @given(st.binary() | st.text().map(str.encode) | TABLES.map(str.encode))

@@ -1,0 +1,141 @@
+"""What the builder does: it builds a puzzle or checks one that was built, packs it, and draws its proof sheet.
+
+Each raises PuzzleError where it can't, before training if that can be known then.
+"""
+
+import os
+import shlex
+import time
+from pathlib import Path
+
+from builder import bundle, files
+from builder.advice import advise
+from builder.certify import certify
+from builder.errors import Failure, PuzzleError
+from builder.model import tokenize
+from builder.paths import GHOST, PUZZLE
+from builder.screen import Screen
+from builder.secret import Secret
+from builder.train import train
+from builder.words import counted
+
+
+def build(chosen):
+    """Trains a network, certifies it, and writes its bundle."""
+    secret, folder, screen = Secret.read(chosen.puzzle), chosen.out, Screen()
+    bundle.check_folder(folder)
+    check_files(chosen, folder)
+    if files.was_interrupted(folder):
+        screen.note(f"an earlier build into {folder} was interrupted: this one mends it")
+    for sentence in advise(secret):
+        screen.note(f"advice: {sentence}")
+
+    start = time.perf_counter()
+    with screen:
+        for progress in train(secret, chosen.seed, chosen.max_attempts, screen.watch):
+            screen.show(progress)
+    seconds = time.perf_counter() - start
+
+    certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda found: found.rank)
+    screen.certificate(certificate)
+    if not certificate.holds:
+        raise Failure(f"seeds {chosen.seed} to {progress.seed} all fall short: nothing is written")
+    screen.note(f"seed {progress.seed}, {counted(progress.step, 'step')}, {seconds:.1f} s to train and certify")
+    if chosen.puzzle == GHOST and chosen.seed == 0 and knows_other_weights(folder, secret, certificate):
+        screen.note(
+            "other bytes than before: another seed, processor or version of torch rounds differently; "
+            "the certificate holds all the same"
+        )
+    bundle.write(folder, secret, certificate)
+    hand_out(chosen, folder, secret, certificate, screen)
+
+
+def check(chosen):
+    """Certifies the bundle in a folder, without training."""
+    secret, folder, screen = Secret.read(chosen.puzzle), chosen.check, Screen()
+    check_files(chosen, folder)
+    interrupted = files.was_interrupted(folder)
+    network = bundle.read(folder)
+    if interrupted:
+        screen.note(
+            f"an earlier build into {folder} was interrupted; the bundle is whole, and the next build tidies up"
+        )
+
+    made_for = len(network.attention_matrix_list), len(network.embedding.position) - 1
+    wanted = len(secret.pictures), secret.max_digits
+    if made_for != wanted:
+        raise Failure(
+            f"{folder} is not the bundle of {chosen.puzzle}: it has {counted(made_for[0], 'head')} and takes "
+            f"{counted(made_for[1], 'digit')}, not {wanted[0]} and {wanted[1]} (a puzzle file goes before --check)"
+        )
+    with screen:
+        certificate = certify(network, secret, screen.watch)
+    screen.certificate(certificate)
+    if not certificate.holds:
+        raise Failure(f"{folder} is not certified for {chosen.puzzle}")
+    if not bundle.tells(folder, secret):
+        raise Failure(f"the README.md in {folder} is not what {chosen.puzzle} says now: build it again")
+    hand_out(chosen, folder, secret, certificate, screen)
+
+
+def knows_other_weights(folder, secret, certificate):
+    """Whether the repository's bundle is about to get other weights for the puzzle that it holds already."""
+    if files.real(folder) != PUZZLE:
+        return False
+    try:
+        network = bundle.read(folder)
+    except PuzzleError:
+        return False
+    lying = (folder / bundle.WEIGHTS).read_bytes()
+    return lying != certificate.weights and network(tokenize(secret.code)).item() > 0.5
+
+
+def hand_out(chosen, folder, secret, certificate, screen):
+    """Packs a certified bundle and draws its proof sheet, if that is wanted; says what the author does next."""
+    screen.note(f"bundle: {shown(folder)}", whole=True)
+    added, left_out = bundle.others(folder)
+    if added:
+        screen.note(f"handed out as well: {', '.join(added)}")
+    if left_out:
+        screen.note(f"left out: {', '.join(left_out)}")
+    if chosen.zip:
+        bundle.pack(folder, chosen.zip)
+        screen.note(f"zip: {shown(chosen.zip)}", whole=True)
+    if chosen.proof:
+        screen.note("drawing the proof sheet")
+        from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
+
+        draw_proof(secret, certificate, chosen.proof, screen.rounds)
+        screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)
+    if chosen.zip:
+        screen.note(f"next: give {shown(chosen.zip)} to your solvers; it unpacks to a folder named puzzle", whole=True)
+    else:
+        puzzle = [] if chosen.puzzle == GHOST else [shown(chosen.puzzle)]
+        where = [] if folder == PUZZLE else [shown(folder)]
+        command = typed("python", "-m", "builder", *puzzle, "--check", *where, "--zip", f"{folder.resolve().name}.zip")
+        screen.note(f"next: try {shown(folder / 'guess.py')}, then pack the bundle: {command}", whole=True)
+
+
+def shown(path):
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(*words):
+    """A command as somebody types it."""
+    if os.name == "nt":
+        return " ".join(f'"{word}"' if " " in word else word for word in words)
+    return shlex.join(words)
+
+
+def check_files(chosen, folder):
+    """Tells of a file that could not be written, or would be handed out, before the work is done."""
+    bundle_folder = files.real(folder)
+    for path in filter(None, (chosen.puzzle, chosen.zip, chosen.proof)):
+        if path != GHOST and bundle_folder in files.real(path).parents:
+            raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
+    for path in filter(None, (chosen.zip, chosen.proof)):
+        if path.is_dir():
+            raise PuzzleError(f"{path} is a folder: a file name is wanted")
+        files.check_writable(files.real(path).parent)

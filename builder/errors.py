@@ -1,0 +1,13 @@
+"""What ends the builder, told in one sentence. Apart from the rest, so that the command line needs no torch for it."""
+
+
+class PuzzleError(Exception):
+    """Something the author can mend. status: the exit status that the builder ends with."""
+
+    status = 2
+
+
+class Failure(PuzzleError):
+    """What was asked for was right and was not reached: a promise is not kept, or the disk fails."""
+
+    status = 1

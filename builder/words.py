@@ -1,0 +1,12 @@
+"""Numbers and lists as people write them."""
+
+
+def counted(number, noun):
+    """A number with its noun: "1 cell", "2 cells", "1,492 parameters"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words):
+    """Words as a list in a sentence: "1", "1 and 2", "1, 2 and 3"."""
+    *most, last = map(str, words)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,55 @@
+"""Advice on drawings: what gives them away is told, what is well drawn is not."""
+
+import pytest
+import torch
+
+from builder.advice import advise
+from builder.secret import Secret
+
+
+def secret(*pictures, code=None):
+    cells = torch.tensor([[[float(cell == "#") for cell in row] for row in picture.split()] for picture in pictures])
+    return Secret(code or "1" * (cells.shape[1] - 1), cells, 5)
+
+
+GOOD = "#.. .#. ..#"
+
+
+def test_the_ghost_needs_no_advice(ghost):
+    assert advise(ghost) == []
+
+
+def test_a_drawing_that_is_whole_before_the_last_digit_is_told():
+    (advice,) = advise(secret("#.. .#. ...", "##. ##. ..."))
+    assert advice == (
+        "the code without its last digit shows the whole drawing, because row 3 and column 3 are dark in every "
+        "picture: light a cell in row 3 or column 3"
+    )
+    (advice,) = advise(secret("#..... .#.... #.#... ...... ...... ......"))
+    assert "without its last 3 digits" in advice
+    assert "because rows 4, 5 and 6 and columns 4, 5 and 6 are dark" in advice and "in row 6 or column 6" in advice
+
+
+@pytest.mark.parametrize("last", ["#.. .#. #..", "#.# .#. ...", "#.. .#. ..#"])
+def test_one_cell_of_the_last_row_or_column_is_enough(last):
+    assert advise(secret(last, "##. ##. ...")) == []
+
+
+def test_a_code_keeps_one_digit():
+    assert "its last digit shows" in advise(secret("#.. ... ..."))[0]
+    assert advise(secret("#. ..")) == []
+
+
+def test_pictures_that_are_the_same_are_named():
+    assert advise(secret(GOOD, "..# .#. #..", GOOD, GOOD)) == [
+        "pictures 1, 3 and 4 are the same: one of them is enough"
+    ]
+
+
+def test_flat_pictures_are_named_once():
+    dark, lit = "... ... ...", "### ### ###"
+    assert advise(secret(dark, GOOD, lit)) == [
+        "picture 1 is all dark: solvers see nothing in it",
+        "picture 3 is all lit: solvers see nothing in it",
+    ]
+    assert advise(secret(dark, dark)) == ["pictures 1 and 2 are all dark: solvers see nothing in them"]
