@@ -45,6 +45,7 @@ def declare():
         metavar="DIR",
         help="build nothing, certify this bundle (default: puzzle/)",
     )
+    add("--attack", action="store_true", help="tell how soon solvers find the code without understanding the network")
     add("--zip", type=Path, metavar="FILE", help="pack the bundle as a zip to hand out")
     add(
         "--proof",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from builder import bundle, files
 from builder.advice import advise
-from builder.certify import certify
+from builder.attack import report
+from builder.certify import certify, load
 from builder.errors import Failure, PuzzleError
 from builder.model import tokenize
 from builder.paths import GHOST, PUZZLE
@@ -101,11 +102,16 @@ def hand_out(chosen, folder, secret, certificate, screen):
     if chosen.zip:
         bundle.pack(folder, chosen.zip)
         screen.note(f"zip: {shown(chosen.zip)}", whole=True)
+    attacks = []
+    if chosen.attack:
+        screen.note("attacking the network, as solvers might")
+        attacks = report(load(certificate.weights), secret, chosen.seed)
+        screen.attacks(attacks)
     if chosen.proof:
         screen.note("drawing the proof sheet")
         from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
 
-        draw_proof(secret, certificate, chosen.proof, screen.rounds)
+        draw_proof(secret, certificate, chosen.proof, screen.rounds, [attack.sentence for attack in attacks])
         screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)
     if chosen.zip:
         screen.note(f"next: give {shown(chosen.zip)} to your solvers; it unpacks to a folder named puzzle", whole=True)

@@ -47,7 +47,9 @@ class Votes:
 
         def loss():
             optimizer.zero_grad()
-            loss = softplus(1.5 * GOAL - contrast @ self.weights).logsumexp(0) + self.decay * self.weights.square().sum()
+            loss = (
+                softplus(1.5 * GOAL - contrast @ self.weights).logsumexp(0) + self.decay * self.weights.square().sum()
+            )
             loss.backward()
             return loss
 
@@ -137,9 +139,7 @@ def write_looks(tables, max_digits, dice):
     network.embedding.position.copy_(pad(positions, (0, 0, 1, 0)))
     is_token = torch.cat([digits, -digits.sum(0, keepdim=True)])  # (11, n_hidden): 1 for the token, with is_cls
     is_cls = one_hot(torch.tensor(CLS), CLS + 1).float()
-    for matrix, output, table in zip(
-        network.attention_matrix_list, network.attention_output_list, tables, strict=True
-    ):
+    for matrix, output, table in zip(network.attention_matrix_list, network.attention_output_list, tables, strict=True):
         mix = draw_rotation(size, dice)[:, : CLS + 1]
         matrix.query_layer.weight.copy_(mix @ is_token)
         matrix.query_layer.bias.copy_(mix @ is_cls)

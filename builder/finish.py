@@ -50,4 +50,3 @@ def flatten(network, secret, gap):
     network.output.weight *= scale
     network.output.bias *= scale
     return network
-

@@ -95,3 +95,12 @@ class Screen:
             else:
                 table.add_row(verdict, Text("\n").join([*told, Text(" ").join(found)]))
         self.console.print(table)
+
+    def attacks(self, attacks):
+        """Shows an attack report: a sentence for each attack, red where it finds the code."""
+        self.console.print(Text("How soon solvers find the code", style="bold"))
+        table = Table.grid(padding=(0, GAP, 0, 0))
+        for attack in attacks:
+            name, sentence = Text(attack.name, "bold"), Text(attack.sentence, "red" if attack.found else "green")
+            table.add_row(*([name, sentence] if self.console.width >= WIDE else [Text("\n").join([name, sentence])]))
+        self.console.print(table)

@@ -28,7 +28,9 @@ def start(secret, seed):
         torch.manual_seed(seed)
         network = NeuralNetwork(n_hidden, n_heads, secret.max_digits)
         line = torch.nn.functional.normalize(torch.randn(n_hidden), dim=0)
-        across = torch.linalg.qr(torch.cat([line[:, None], torch.randn(n_hidden, 1 + secret.max_digits)], dim=1))[0][:, 1:]
+        across = torch.linalg.qr(torch.cat([line[:, None], torch.randn(n_hidden, 1 + secret.max_digits)], dim=1))[0][
+            :, 1:
+        ]
         places = SPACING * (torch.randperm(CLS) - (CLS - 1) / 2)  # of the digits 0 to 9, in any order
 
     along = torch.outer(line, line)

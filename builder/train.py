@@ -27,7 +27,9 @@ PICTURE_WEIGHTS = 4, 30  # for even and odd seeds
 MARGIN = 4.0  # training pushes logits beyond this, right ones above and wrong ones below
 GAP = 4.0  # how far the right code's logit must be above all others before the network is finished
 OTHER_CELL = 0.5  # training moves a cell of each close code at least this far from the pictures
-BLUNT = 10  # an attempt is stuck that could not show the pictures in so many rounds: it has lost a direction that they want
+BLUNT = (
+    10  # an attempt is stuck that could not show the pictures in so many rounds: it has lost a direction that they want
+)
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones in a round
 HARD_NODES = 1000  # of the search for them
@@ -117,7 +119,9 @@ class Descent:
 
     def loss(self, lesson):
         """What training makes small."""
-        logits = read_circuits(self.network).logits(torch.cat([lesson.right, lesson.random(), lesson.close, lesson.pool]))
+        logits = read_circuits(self.network).logits(
+            torch.cat([lesson.right, lesson.random(), lesson.close, lesson.pool])
+        )
         errors = cell_errors(self.network, lesson.secret, lesson.tokens)
         return (
             softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, beyond MARGIN

@@ -1,9 +1,9 @@
 """Numbers and lists as people write them."""
 
 
-def counted(number, noun):
-    """A number with its noun: "1 cell", "2 cells", "1,492 parameters"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number, noun, plural=None):
+    """A number with its noun: "1 cell", "2 cells", "1,492 parameters". plural: where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(words):
