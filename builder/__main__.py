@@ -95,6 +95,7 @@ def leave(*_):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
     if sys.stdout.isatty():
         os.write(sys.stdout.fileno(), b"\x1b[?25h\n")  # the cursor, which is hidden while a table moves
+    sys.stderr = sys.__stderr__ or sys.stderr  # the table redirects it
     os._exit(complain(INTERRUPTED_TEXT, INTERRUPTED))
 
 
