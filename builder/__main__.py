@@ -13,15 +13,18 @@ edited: it says so before it trains.
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
 from builder.errors import PuzzleError
+from builder.files import on_ctrl_c
 from builder.paths import GHOST, PROOF, PUZZLE
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
 HOLDS, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED_TEXT = "interrupted; nothing is half-written"
 
 
 def declare():
@@ -77,11 +80,24 @@ def run():
     parser = declare()
     try:
         chosen = judge(parser, parser.parse_args())
-        from builder import commands  # torch takes a second to import, and none of the above needs it
+        with on_ctrl_c(leave):
+            from builder import commands  # torch takes a second to import, and none of the above needs it
 
-        commands.check(chosen) if chosen.check else commands.build(chosen)
+            commands.check(chosen) if chosen.check else commands.build(chosen)
     finally:
         sys.stdout.flush()  # here, where a full disk can still be told of
+
+
+def leave(*_):
+    """Ends at once. In the midst of torch, a KeyboardInterrupt may get lost, turn into another error, or crash.
+
+    Nothing is being written then: where files are, Ctrl-C raises KeyboardInterrupt.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    if sys.stdout.isatty():
+        os.write(sys.stdout.fileno(), b"\x1b[?25h\n")  # the cursor, which is hidden while a table moves
+    sys.stderr = sys.__stderr__ or sys.stderr  # the table redirects it
+    os._exit(complain(INTERRUPTED_TEXT, INTERRUPTED))
 
 
 def main():
@@ -93,7 +109,7 @@ def main():
     except PuzzleError as error:
         return complain(error, error.status)
     except KeyboardInterrupt:
-        return complain("interrupted; nothing is half-written", INTERRUPTED)
+        return complain(INTERRUPTED_TEXT, INTERRUPTED)
     except ModuleNotFoundError as error:
         return complain(f"{error.name} is not installed: python -m pip install .", MISTAKE)
     except OSError as error:

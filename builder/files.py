@@ -48,9 +48,10 @@ def write_whole(path, content):
     """
     draft = path.with_name(f"{DRAFT}{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(draft, content)
-        os.replace(draft, path)
+        with on_ctrl_c(signal.default_int_handler):  # so that the draft is removed
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(draft, content)
+            os.replace(draft, path)
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}; nothing is half-written") from error
     finally:
@@ -70,7 +71,7 @@ def write_together(folder, contents, check):
     drafts = {target: target.with_name(DRAFT + target.name) for target in targets}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder) as lock:
+        with on_ctrl_c(signal.default_int_handler), _alone(folder) as lock:  # so that drafts and lock are removed
             try:
                 check()
                 for draft in drafts.values():
@@ -173,17 +174,25 @@ def _put_in_place(drafts, lock):
 @contextmanager
 def _uninterrupted():
     """Puts Ctrl-C off until the end of the block."""
-    if threading.current_thread() is not threading.main_thread():
+    pressed = []
+    with on_ctrl_c(lambda *event: pressed.append(event)):
+        yield
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def on_ctrl_c(handler):
+    """What Ctrl-C does in the block; where it does nothing, as in the background of a script, it still does nothing."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual == signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed = []
-    usual = signal.signal(signal.SIGINT, lambda *event: pressed.append(event))
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def _missing(folders):
