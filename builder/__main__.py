@@ -15,6 +15,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from builder.errors import PuzzleError
@@ -81,6 +82,8 @@ def run():
     try:
         chosen = judge(parser, parser.parse_args())
         with on_ctrl_c(leave):
+            # With its first optimizer, torch makes a folder there for compiled code. Nothing is compiled here.
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
             from builder import commands  # torch takes a second to import, and none of the above needs it
 
             commands.check(chosen) if chosen.check else commands.build(chosen)

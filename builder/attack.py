@@ -1,7 +1,7 @@
 """How soon somebody finds the code without understanding the network: attacks on a finished network, and their cost.
 
-Each attack sees what a solver sees, through the network itself, and counts the numbers that it asks for. Its cost is the
-median over seeded runs. A run that does not find the code within GUESSES is given up.
+Each attack sees what a solver sees, through the network itself, and counts the numbers that it asks for. Its cost is
+the median over seeded runs. A run that does not find the code within GUESSES is given up.
 """
 
 import math
@@ -186,25 +186,33 @@ def climb_the_pictures(solver):
 
 
 def follow_the_gradient(solver):
-    """HotFlip (Ebrahimi et al., 2018), all digits at once: each becomes the one that the logit's gradient likes best.
+    """HotFlip (Ebrahimi et al., 2018), for all digits at once: each becomes the one that the logit's gradient likes best.
 
-    From many random numbers of one length at a time.
+    It starts from many random numbers of one length together.
     """
-    network, length = solver.network, len(solver.draw())
+    length = len(solver.draw())
     codes = ["".join(solver.dice.choices(DIGITS, k=length)) for _ in range(STARTS)]
     for _ in range(STEPS):
-        inputs = []
-        hook = network.embedding.register_forward_hook(
-            lambda layer, tokens, output: inputs.append(output.detach().requires_grad_()) or inputs[-1]
-        )
-        try:
-            with torch.enable_grad():
-                _, logits, _ = solver.ask(codes)
-                (gradient,) = torch.autograd.grad(logits.sum(), inputs[0])
-        finally:
-            hook.remove()
-        likes = gradient[:, 1:] @ network.embedding.weight[:CLS].T  # (batch, digits, 10)
+        likes = _gradient(solver, codes)[:, 1:] @ solver.network.embedding.weight[:CLS].T  # (batch, digits, 10)
         codes = ["".join(map(str, digits)) for digits in likes.argmax(2).tolist()]
+
+
+def _gradient(solver, codes):
+    """The gradient of the logits with respect to the embeddings of codes, (batch, tokens, n_hidden)."""
+    inputs = []
+
+    def keep(layer, tokens, output):
+        inputs.append(output.detach().requires_grad_())
+        return inputs[0] if len(inputs) == 1 else output
+
+    hook = solver.network.embedding.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            _, logits, _ = solver.ask(codes)
+            (gradient,) = torch.autograd.grad(logits.sum(), inputs[0])
+    finally:
+        hook.remove()
+    return gradient
 
 
 @torch.no_grad()

@@ -1,11 +1,12 @@
 """Decoys: a network in which every number shows crisp pictures, so that sharpness gives nothing away.
 
-What the heads look at is drawn, and not trained. A cell depends on its two tokens alone: each head has a table of 0s and
-1s, 11 x 11, in which the digits of the code and CLS show the picture, and all other cells are drawn at random. Tokens and
-positions have hidden numbers of their own; queries and keys see those of the tokens. All weights of the queries and keys
-are small multiples of powers of two, so float32 computes every cell exactly, in any order of summation.
+What the heads look at is drawn, and not trained. A cell depends on its two tokens alone. Each head has a table of 0s
+and 1s, 11 x 11: the digits of the code and CLS show the picture, and all other cells are drawn at random. Tokens and
+positions have hidden numbers of their own, and queries and keys see those of the tokens. All weights of the queries and
+keys are small multiples of powers of two, so float32 computes every cell exactly, in any order of summation.
 
-What is left to train are the votes, and the logit is linear in them: logistic regression against hard codes finds them.
+Only the votes are left to train, and the logit is linear in them. Logistic regression against hard codes finds them.
+
 Only codes without a repeated digit can have decoys. Where a digit stands at two places whose cells differ, cells would
 have to depend on the position, and a wrong number would show a part of the true picture.
 """
@@ -109,10 +110,10 @@ def draw_tables(secret, dice):
 
 
 def draw_nudges(secret, dice):
-    """What is added to CLS's look at each digit, (heads, 10): nothing, where CLS sees all places of the code differently.
+    """What is added to CLS's look at each digit, (heads, 10): 0, where CLS sees no two places of the code alike.
 
-    Two places that CLS sees alike in every picture would accept each other's digit, whatever the votes. So their digits'
-    nudges must differ. All nudges have one size, so that they tell nothing either.
+    Two places that CLS sees alike in every picture would accept each other's digit, whatever the votes. So the nudges
+    of their digits must differ. All nudges have one size, so that they tell nothing either.
     """
     looks = secret.pictures[:, 0, 1:].T.tolist()
     digits = [int(digit) for digit in secret.code]

@@ -36,7 +36,8 @@ def flatten(network, secret, gap):
     """A copy of the network that answers exactly 0 to every wrong code, where the right one is a gap above them all.
 
     Logits grow with the output layer. Scaled up, those of wrong codes fall below the smallest number that float32 has
-    for a probability. gap: how far the secret's logit is above every other, at least; more than twice the rounding bound.
+    for a probability. gap: how far the secret's logit is above every other one. It must be more than twice the
+    network's rounding bound.
     """
     network = copy.deepcopy(network)
     logits = []

@@ -1,12 +1,14 @@
 """How far the network as computed in float32 can be from its tables: a bound for every code, from the weights alone.
 
-Solvers run the network in float32, on machines that sum in any order; the tables are exact but for float64. The bound
-follows Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapter 3: a sum of k rounded terms is off by at
-most gamma_k = k u / (1 - k u) times the sum of their absolute values, in any order, fused or not, where u = 2^-24.
-Each layer adds such an error of its own. Every layer behind the softmax is affine, so its error reaches the logit
-through the exact product of the layers behind it.
+Solvers run the network in float32, on machines that sum in any order. The tables are exact but for float64. The bound
+follows Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapter 3. In a sum, each term goes through at
+most k roundings, so the sum is off by at most gamma_k = k u / (1 - k u) times the sum of the absolute values. That
+holds in any order, with fused operations or without. Here u is 2^-24.
 
-Assumed: IEEE float32, round to nearest, no layer overflows, and an exp that is off by at most EXP_ULPS units in the last
+Each layer adds such an error of its own. Every layer behind the softmax is affine, so an error reaches the logit
+through the exact product of the layers that follow.
+
+Assumed: IEEE float32 with rounding to nearest; no layer overflows; exp is off by at most EXP_ULPS units in the last
 place, or by the smallest normal number where it underflows.
 """
 

@@ -9,8 +9,8 @@ D_h = sum_p exp(score_h) and N_h = sum_p exp(score_h) vote_h, two bounds hold fo
 2. All heads together. N_h - ratio_h D_h is never above 0, so N_h / D_h <= ratio_h + (N_h - ratio_h D_h) / max D_h. The
    sum of this over the heads is a sum over places again, and here all heads must choose the same digit.
 
-The digits that the second bound chooses are a code of the node, its candidate. A node whose bound is not above the limit
-is dropped, with every code in it. Any other node is divided, in one of two ways:
+The digits that the second bound chooses are a code of the node, its candidate. A node whose bound is not above the
+limit is dropped, with every code in it. Any other node is divided, in one of two ways:
 
 - Where the candidate's own logit is above the limit, the candidate is set apart, and the rest is divided by the first
   place in which a code differs from it (Lawler, "A Procedure for Computing the K Best Solutions", 1972).

@@ -1,9 +1,10 @@
-"""Where training starts: a network in which every digit has a place on a line, and every position knows its digit's.
+"""Where training starts: a network in which every digit has a place on a line, and every position has its digit's.
 
-Between digits and positions, all heads read one direction of the embedding. Along it, a token and its position add up to
-how far the token's digit is from the right one: d, which is 0 at every right digit. A head that scores a token with d
-and votes 1 - d for it sees exp(d) (1 - d), which is largest at d = 0. So each digit of the code is the best one at its
-position, whatever the code is, even with a single head. From a random start, training does not find this for long codes.
+All heads read one direction of the embedding, the line. Along it, the vectors of a token and its position add up to d,
+which says how far the token's digit is from the right one. At every right digit, d is 0. A head that scores a token
+with d and votes 1 - d for it adds exp(d) (1 - d) to the answer, and that is largest at d = 0. So each digit of the code
+is the best one at its position, even with a single head. From a random start, training does not find this for long
+codes with one picture.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Trains a network until its certificate holds, and says round by round how far it is. Never prints.
 
-Each step shows the right code with its pictures, and wrong ones of three kinds: random ones, close ones (one digit off),
-and hard ones, which a search finds anew every round. When the right code is far enough above them all, `finish` gives
-the network its last touch, and `certify` tries it.
+Each step shows the right code with its pictures, and wrong codes of three kinds. Some are random, some are close (one
+digit off), and some are hard: a search finds them anew every round. When the right code's logit is far enough above all
+others, `finish` makes the pictures exact and the answers flat, and `certify` tries the result.
 """
 
 import math
@@ -110,7 +110,7 @@ class Descent:
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, rounds + 1)
 
     def learn(self, lesson):
-        """Takes the steps of one round."""
+        """Takes the steps of one round: makes the loss smaller."""
         for _ in range(self.steps_per_round):
             self.optimizer.zero_grad()
             self.loss(lesson).backward()
@@ -118,7 +118,7 @@ class Descent:
         self.schedule.step()
 
     def loss(self, lesson):
-        """What training makes small."""
+        """How far the network is from what the lesson asks for, shape ()."""
         logits = read_circuits(self.network).logits(
             torch.cat([lesson.right, lesson.random(), lesson.close, lesson.pool])
         )
