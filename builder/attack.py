@@ -186,7 +186,7 @@ def climb_the_pictures(solver):
 
 
 def follow_the_gradient(solver):
-    """HotFlip (Ebrahimi et al., 2018), for all digits at once: each becomes the one that the logit's gradient likes best.
+    """HotFlip (Ebrahimi et al., 2018), all digits at once: each becomes what the gradient of the logit likes best.
 
     It starts from many random numbers of one length together.
     """

@@ -25,7 +25,7 @@ BUDGET = 1_000_000  # nodes after which the search for them gives up
 
 
 def dump(network):
-    """A network's state dict as the bytes of its file. With one version of torch, the same weights give the same bytes."""
+    """The bytes of a network's file: its state dict. With one version of torch, equal weights give equal bytes."""
     state_dict = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
     buffer = io.BytesIO()
     torch.save(state_dict, buffer)

@@ -89,7 +89,7 @@ class Screen:
         for promise in certificate.promises:
             verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
             told = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
-            found = [Text(promise.found), Text(f"(limit {promise.limit})", "dim")]
+            found = [Text(promise.found), Text(f"(limit: {promise.limit})", "dim")]
             if self.console.width >= WIDE:
                 table.add_row(verdict, Text("\n").join(told), Text("\n").join(found))
             else:
