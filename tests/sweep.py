@@ -10,16 +10,20 @@ import random
 import statistics
 import sys
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from rich.progress import track
 
-from builder.certify import Certificate
+from builder.attack import GUESSES
+from builder.attack import report as report_attacks
+from builder.certify import Certificate, load
 from builder.secret import Secret
 from builder.train import train
 
 SWEEPS = {"1 to 8": (200, range(1, 9)), "12": (20, [12]), "16": (20, [16])}  # puzzles, and the digits of their codes
+DECOYS = 20  # puzzles with decoys
 
 
 class Built(NamedTuple):
@@ -89,6 +93,21 @@ def sweep(puzzles, digits, seed=0):
         yield build(draw(dice, length, max(5, length)))
 
 
+def with_decoys(puzzles, seed=0):
+    """Draws random puzzles with decoys, 4 to 8 different digits and 2 to 4 pictures, and builds them."""
+    dice = random.Random(seed)
+    for _ in range(puzzles):
+        digits, heads = dice.randint(4, 8), dice.randint(2, 4)
+        code = "".join(dice.sample("0123456789", digits))
+        yield build(replace(draw(dice, digits, max(5, digits), heads), code=code, decoys=True))
+
+
+def opened_by_pictures(built):
+    """Whether following the sharpness of the pictures finds the code of a built puzzle."""
+    attacks = report_attacks(load(built.certificate.weights), built.secret)
+    return next(attack.found for attack in attacks if attack.name == "climbing the pictures")
+
+
 def report(name, built):
     """One line about a group of puzzles."""
     slowest = max(built, key=lambda puzzle: puzzle.seconds)
@@ -113,6 +132,16 @@ def main():
         built = list(track(sweep(puzzles, digits, chosen.seed), f"{name} digits", total=puzzles))
         print(report(f"{name} digits", built), flush=True)
         everything += built
+    puzzles = max(1, round(DECOYS * chosen.share))
+    built = list(track(with_decoys(puzzles, chosen.seed), "decoys", total=puzzles))
+    opened = sum(opened_by_pictures(puzzle) for puzzle in track(built, "attacking them"))
+    print(report("decoys, 4 to 8 digits", built))
+    print(
+        f"their cells within 0.01 of 0 or 1: at least {min(puzzle.certificate.crisp for puzzle in built):.2%}; "
+        f"opened by following the pictures within {GUESSES:,} guesses: {opened} of {len(built)}",
+        flush=True,
+    )
+    everything += built
     hard = dict(awkward())
     built = {name: build(secret) for name, secret in track(hard.items(), "awkward puzzles")}
     print(report("awkward puzzles", built.values()))
