@@ -13,7 +13,7 @@ import pytest
 from builder import bundle, commands, files, train
 from builder.certify import certify
 from builder.secret import Secret
-from tests.conftest import PUZZLE, ROOT, content, run, sentence
+from tests.helpers import PUZZLE, ROOT, content, run, sentence
 
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
 

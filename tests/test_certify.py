@@ -10,7 +10,7 @@ from builder.certify import CELL, OTHER_CELL, RIGHT, WRONG, certify, dump, load
 from builder.handout import draw_examples
 from builder.keyspace import count_codes
 from builder.model import NeuralNetwork, tokenize
-from tests.conftest import probabilities
+from tests.helpers import probabilities
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from builder.circuits import read_circuits
 from builder.keyspace import numbered
 from builder.model import NeuralNetwork
-from tests.conftest import probabilities, scan_all
+from tests.helpers import probabilities, scan_all
 
 
 def assert_tables_agree(network, lengths):

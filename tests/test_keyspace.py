@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from builder import beam, keyspace
 from builder.circuits import Circuits
 from builder.keyspace import count_codes, decode, encode, numbered, scan, survey
-from tests.conftest import scan_all
+from tests.helpers import scan_all
 
 
 def random_circuits(max_digits, heads=2, seed=0):
