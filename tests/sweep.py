@@ -1,8 +1,8 @@
 """Builds and certifies many puzzles, to see whether it always works: python -m tests.sweep
 
 Random puzzles have 1 to 4 pictures of random cells, and in three of ten one digit is repeated throughout the code. The
-awkward ones are made by hand: diagonals, checkerboards, pictures all dark or all lit, many pictures, short codes in long
-networks. Ends with status 1 if one of them could not be certified.
+awkward ones are made by hand: diagonals, checkerboards, pictures all dark or all lit, many pictures, short codes in
+long networks. Ends with status 1 if one of them could not be certified.
 """
 
 import argparse
