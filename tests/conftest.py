@@ -1,4 +1,4 @@
-"""Fixtures: the default secret, the bundle that lies in puzzle/, a small puzzle, and the builder called in this process."""
+"""Fixtures: the default secret, the bundle that lies in puzzle/, a small puzzle, the builder called in this process."""
 
 import sys
 

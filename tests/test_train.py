@@ -70,6 +70,16 @@ def test_one_seed_gives_the_same_bytes_whatever_the_number_of_threads(ghost, thr
     assert weights[0] == weights[1]
 
 
+def test_training_computes_with_one_thread(ghost, threads, monkeypatch):
+    """With more, small operations wait for each other, which takes long on a busy machine."""
+    seen = set()
+    backward = torch.Tensor.backward
+    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: (backward(loss), seen.add(torch.get_num_threads())))
+    threads(2)
+    last_round(ghost)
+    assert seen == {1}
+
+
 @pytest.mark.parametrize("decoys", [False, True])
 def test_training_leaves_the_callers_random_numbers_alone(ghost, decoys):
     torch.manual_seed(5)
