@@ -32,6 +32,7 @@ def dump(network):
     return buffer.getvalue()
 
 
+@torch.random.fork_rng(devices=[])  # a network is made with random weights first
 def load(weights):
     """The network whose state dict has these bytes, read as guess.py reads it. Raises GuessError where it refuses."""
     return read_network(NeuralNetwork, weights)

@@ -20,7 +20,9 @@ from builder.circuits import BLANK, read_circuits
 from builder.keyspace import one_digit_off, tokens_by_length
 from builder.model import CLS, NeuralNetwork
 
-NUDGE = 2.0**-7  # what is added to CLS's look at a digit, or taken from it: within the 0.01 of the certificate
+NUDGE = 2.0**-10  # CLS's look at a digit is moved by multiples of this
+LARGEST = 8  # of these multiples: 8/1024 is within the 0.01 of the certificate
+SPREAD = 100.0  # of the output layer: shares the size of large votes between two layers
 DRAWS = 1000
 GOAL = 14.0  # logits of wrong codes are pushed this far below the right one's, and half as far again
 DECAY = 1e-3  # weight decay of the votes at first; large votes lose digits in float32
@@ -113,19 +115,20 @@ def draw_nudges(secret, dice):
     """What is added to CLS's look at each digit, (heads, 10): 0, where CLS sees no two places of the code alike.
 
     Two places that CLS sees alike in every picture would accept each other's digit, whatever the votes. So the nudges
-    of their digits must differ. All nudges have one size, so that they tell nothing either.
+    of their digits must differ. All of them have one size, so that they tell nothing either. Only where that is not
+    enough, because many places look alike and there are few pictures, sizes are drawn as well.
     """
     looks = secret.pictures[:, 0, 1:].T.tolist()
     digits = [int(digit) for digit in secret.code]
-    pairs = [(a, b) for a in range(len(digits)) for b in range(a) if looks[a] == looks[b]]
-    best, widest = torch.zeros(len(secret.pictures), CLS), 0.0
-    for _ in range(DRAWS if pairs else 0):
-        nudges = torch.tensor([[dice.choice((-NUDGE, NUDGE)) for _ in range(CLS)] for _ in secret.pictures])
-        apart = torch.cdist(nudges.T, nudges.T)
-        gap = min(apart[digits[a], digits[b]].item() for a, b in pairs)
-        if gap > widest:
-            best, widest = nudges, gap
-    return best
+    pairs = [(digits[a], digits[b]) for a in range(len(digits)) for b in range(a) if looks[a] == looks[b]]
+    best, widest = torch.zeros(len(looks[0]), CLS), 0.0
+    for sizes in ([LARGEST], range(1, LARGEST + 1)):
+        for _ in range(DRAWS if pairs and not widest else 0):
+            nudges = torch.tensor([[dice.choice((-1.0, 1.0)) * dice.choice(sizes) for _ in range(CLS)] for _ in best])
+            gap = min((nudges[:, a] - nudges[:, b]).abs().max().item() for a, b in pairs)
+            if gap > widest:
+                best, widest = nudges, gap
+    return best * NUDGE
 
 
 @torch.no_grad()
@@ -148,6 +151,7 @@ def write_looks(tables, max_digits, dice):
         matrix.key_layer.bias.copy_(mix @ table @ is_cls)
         torch.nn.init.orthogonal_(output.value_layer.weight)
         output.value_layer.bias.zero_()
+    network.output.weight *= SPREAD
     return network
 
 

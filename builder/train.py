@@ -6,6 +6,8 @@ others, `finish` makes the pictures exact and the answers flat, and `certify` tr
 """
 
 import math
+import os
+import tempfile
 from typing import NamedTuple
 
 import torch
@@ -61,6 +63,9 @@ def train(secret, seed=0, max_attempts=10, watch=None):
     One seed gives the same weights on one machine, whatever the number of cores.
     watch: if given, called while a certificate is made, as `search` calls it.
     """
+    # With the first optimizer torch loads its compiler, which makes a cache folder in the temporary one. Nothing is
+    # compiled here, so it gets a folder that exists already.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     for attempt in range(seed, seed + max_attempts):
         for progress in _attempt(secret, attempt, watch):
             yield progress

@@ -29,7 +29,7 @@ from builder.circuits import read_circuits
 from builder.keyspace import count_codes, scan
 from builder.model import CLS, NeuralNetwork, tokenize
 from builder.secret import Secret
-from tests.conftest import GHOST, GUESS, PUZZLE, ROOT, digits, gibibytes
+from tests.helpers import GHOST, GUESS, PUZZLE, ROOT, digits, gibibytes
 from tests.sweep import build, draw
 
 SECTIONS = ("training", "processes", "scan", "growth")

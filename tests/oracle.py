@@ -1,10 +1,13 @@
-"""Brute force, which the search is compared with: it looks at every code there is."""
+"""What the builder's short ways are compared with: a look at every code there is, and every rounding on its way."""
+
+import copy
 
 import torch
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 
 from builder.keyspace import decode
 from builder.model import CLS
+from builder.rounding import EXP_ULPS, U, gamma
 
 BLOCK = 500_000  # codes scored at a time, few enough for the processor's cache
 
@@ -46,9 +49,16 @@ def _sums(table, first, last, start):
     return sums
 
 
+def all_tokens(max_digits):
+    """The tokens of all codes, in the order of all_codes: yields batches of one length."""
+    for length in range(1, max_digits + 1):
+        yield from pad(digits(length), (1, 0), value=CLS).split(20_000)
+
+
 @torch.no_grad()
 def network_logits(network, max_digits):
     """The logits that the network itself computes for all codes, in the order of all_codes: (n,)."""
+<<<<<<< HEAD
     logits = []
     hook = network.output.register_forward_hook(
         lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0])
@@ -56,15 +66,20 @@ def network_logits(network, max_digits):
     for length in range(1, max_digits + 1):
         for batch in pad(digits(length), (1, 0), value=CLS).split(20_000):
             network(batch)
+=======
+    found = []
+    hook = network.output.register_forward_hook(lambda layer, inputs, output: found.append(output[:, 1] - output[:, 0]))
+    for tokens in all_tokens(max_digits):
+        network(tokens)
+>>>>>>> 576656ac0513c666c894e18dfab5477b247ce407
     hook.remove()
-    return torch.cat(logits)
+    return torch.cat(found)
 
 
 @torch.no_grad()
-def probabilities(network, length):
-    """The network's own word on every code of a length, in the order of their numbers."""
-    tokens = pad(digits(length), (1, 0), value=CLS)
-    return torch.cat([network(batch) for batch in tokens.split(20_000)])
+def probabilities(network, max_digits):
+    """The network's own answers to all codes, in the order of all_codes: (n,)."""
+    return torch.cat([network(tokens) for tokens in all_tokens(max_digits)])
 
 
 def hardest(logits, max_digits, secret, k):
@@ -73,3 +88,74 @@ def hardest(logits, max_digits, secret, k):
     order = logits.argsort(descending=True)[: k + 1]
     found = [(decode(codes[i]), logits[i].item()) for i in order]
     return [(code, logit) for code, logit in found if code != secret][:k]
+
+
+@torch.no_grad()
+def shuffled(network, seed):
+    """The same network with its hidden numbers in another order, so that every sum is taken in another order."""
+    network = copy.deepcopy(network)
+    generator = torch.Generator().manual_seed(seed)
+    n = network.embedding.position.shape[1]
+    order = torch.randperm(n, generator=generator)
+    for table in (network.embedding.weight, network.embedding.position):
+        table.copy_(table[:, order])
+    blocks = []
+    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
+        inside = torch.randperm(n, generator=generator)
+        for layer in (matrix.query_layer, matrix.key_layer):
+            layer.weight.copy_(layer.weight[inside][:, order])
+            layer.bias.copy_(layer.bias[inside])
+        # The value layer is applied to its own result: its rows and columns keep one order.
+        output.value_layer.weight.copy_(output.value_layer.weight[order][:, order])
+        output.value_layer.bias.copy_(output.value_layer.bias[order])
+        blocks.append(order + len(blocks) * n)
+    last = torch.randperm(n, generator=generator)
+    network.projection.weight.copy_(network.projection.weight[last][:, torch.cat(blocks)])
+    network.projection.bias.copy_(network.projection.bias[last])
+    network.output.weight.copy_(network.output.weight[:, last])
+    return network
+
+
+def worst_rounding(network, max_digits):
+    """How far a logit can be off if every rounding in the network goes the worst way, to first order: a float.
+
+    Each step of the network gets an error of its own, as large as its rounding can make it. The gradient says what it
+    does to the logit of each code. What all errors do together is the sum of their absolute effects.
+    """
+    network = copy.deepcopy(network).double()
+    heads = list(zip(network.attention_matrix_list, network.attention_output_list, strict=True))
+    worst = 0.0
+    for tokens in all_tokens(max_digits):
+        errors = []
+
+        def off(value, size, errors=errors):
+            error = torch.zeros_like(value, requires_grad=True)
+            errors.append((error, size.detach()))
+            return value + error
+
+        def affine(layer, x, off=off):
+            size = gamma(x.shape[-1] + 1) * linear(x.abs(), layer.weight.abs(), layer.bias.abs())
+            return off(layer(x), size)
+
+        def product(a, b, off=off):
+            return off(a @ b, gamma(a.shape[-1]) * (a.abs() @ b.abs()))
+
+        rows = network.embedding(tokens)
+        rows = off(rows, U * rows.abs())
+        outputs = []
+        for matrix, output in heads:
+            query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
+            score = product(query, key.mT)
+            score = score - score.amax(-1, keepdim=True).detach()
+            look = off(score, U * score.abs()).exp()
+            look = off(look, 2 * EXP_ULPS * U * look)
+            total = look.sum(-1, keepdim=True)
+            weights = look / off(total, gamma(look.shape[-1]) * total)
+            mixture = product(off(weights, U * weights), affine(output.value_layer, rows))
+            outputs.append(affine(output.value_layer, mixture))
+        answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
+        logits = answer[:, 0, 1] - answer[:, 0, 0]
+        slopes = torch.autograd.grad(logits.sum(), [error for error, _ in errors])
+        effects = [(slope.abs() * size).flatten(1).sum(1) for slope, (_, size) in zip(slopes, errors, strict=True)]
+        worst = max(worst, sum(effects).max().item())
+    return worst

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from builder.secret import Secret
 from puzzle.guess import Classifier
-from tests.conftest import GHOST, PUZZLE, ROOT
+from tests.helpers import GHOST, PUZZLE, ROOT
 
 PICTURE = ROOT / ".readme" / "solver.svg"
 

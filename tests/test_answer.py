@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from rich.console import Console
 
 from puzzle.guess import COLOURS, LETTERS, SHADES, Answer, Heatmap
-from tests.conftest import guess
+from tests.helpers import guess
 
 ANSWER = Answer("40", 0.25, [[[0.0, 0.5, 1.0], [1.0, 0.5, 0.0], [0.0, 0.2, 0.0]], [[-2.0, 2.0, 2.0]] * 3])
 

@@ -13,7 +13,7 @@ import pytest
 from builder import bundle, commands, files, train
 from builder.certify import certify
 from builder.secret import Secret
-from tests.conftest import PUZZLE, ROOT, content, run, sentence
+from tests.helpers import PUZZLE, ROOT, content, run, sentence
 
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
 
@@ -31,7 +31,7 @@ def test_the_default_build_certifies_and_writes_the_five_files(tmp_path, ghost):
     for line in ("Certificate: 111,110 inputs", "the pictures are sharp", f"bundle: {tmp_path / 'puzzle'}"):
         assert line in built.stdout
     assert f"pack the bundle: python -m builder --check {tmp_path / 'puzzle'} --zip puzzle.zip" in built.stdout
-    assert len(re.findall("^holds  ", built.stdout, re.MULTILINE)) == 5 and "step  100" in built.stdout
+    assert len(re.findall("^holds  ", built.stdout, re.MULTILINE)) == 5 and "step    0" in built.stdout
     assert set(content(tmp_path / "puzzle")) == set(bundle.FILES)
     assert certify(bundle.read(tmp_path / "puzzle"), ghost).holds
 
@@ -63,7 +63,7 @@ def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path, call):
     out, packed, proof = tmp_path / "für dich", tmp_path / "an dich.zip", tmp_path / "proof.png"
     status, _, error = call(tiny, "--out", out, "--zip", packed, "--proof", proof, "--seed", 4)
     assert (status, error) == (0, "")
-    assert certify(bundle.read(out), Secret.read(tiny)).looked_at == 1110
+    assert certify(bundle.read(out), Secret.read(tiny)).inputs == 1110
     assert proof.read_bytes().startswith(b"\x89PNG") and packed.read_bytes().startswith(b"PK")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["für dich", "an dich.zip", "proof.png", "tiny.toml"]
@@ -170,7 +170,7 @@ def test_other_bytes_for_the_default_puzzle_are_explained(tmp_path, call, monkey
 
 
 def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, call, monkeypatch):
-    monkeypatch.setattr(train, "STEP_LIMIT", 10)
+    monkeypatch.setattr(train.Descent, "step_limit", 10)
     status, told, error = call(tiny, "--out", tmp_path / "out", "--max-attempts", 2, "--seed", 5)
     assert status == 1 and "fails  " in told
     assert error == "builder: seeds 5 to 6 all fall short: nothing is written\n"

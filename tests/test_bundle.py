@@ -24,7 +24,7 @@ from builder.certify import certify, load
 from builder.errors import PuzzleError
 from builder.handout import is_made_for, write_readme
 from builder.train import train
-from tests.conftest import GUESS, PUZZLE, ROOT, content, run, sentence
+from tests.helpers import GUESS, PUZZLE, ROOT, content, run, sentence
 
 CUTS = [
     (True, 0),

@@ -7,7 +7,7 @@ import pytest
 
 from builder import files
 from builder.errors import Failure, PuzzleError
-from tests.conftest import content
+from tests.helpers import content
 
 OLD = {"a": b"old a", "deep/b": b"old b", "c": b"old c"}
 NEW = {"a": b"new a", "deep/b": b"new b", "c": b"new c"}

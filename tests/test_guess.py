@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzle.guess import DIGITS, EXAMPLES, GuessError, main, read_code
-from tests.conftest import GUESS, PUZZLE, content, guess, run, sentence
+from tests.helpers import GUESS, PUZZLE, content, guess, run, sentence
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from builder.certify import dump
 from builder.handout import draw_examples, is_made_for, is_untouched, write_readme
 from builder.model import NeuralNetwork
 from builder.secret import MAX_DIGITS, Secret
-from tests.conftest import PUZZLE, run
+from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden
     "one digit": ("7", 1, 1, 10),

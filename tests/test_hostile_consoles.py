@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.conftest import GUESS, ROOT, run, sentence
+from tests.helpers import GUESS, ROOT, run, sentence
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from builder import bundle, commands, files
-from tests.conftest import PUZZLE, ROOT, content, run, sentence
+from tests.helpers import PUZZLE, ROOT, content, run, sentence
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links, rights and signals")
 pytestmark = posix

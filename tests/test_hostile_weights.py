@@ -16,7 +16,7 @@ import torch
 
 from builder.model import NeuralNetwork
 from puzzle.guess import LARGEST_FILE, Classifier, GuessError, read_network
-from tests.conftest import run
+from tests.helpers import run
 from tests.test_weights import CLASSIFIER, WEIGHTS, saved
 
 MEBIBYTES = 64  # what reading a hostile file may take; the network of the largest file allowed needs less

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model import CLS, NeuralNetwork, tokenize
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 WEIGHTS = ROOT / "puzzle" / "classifier" / "torch_state_dict"
 

@@ -22,7 +22,7 @@ def puzzle(code, heads, max_digits, hardest=None):
     torch.manual_seed(1)
     weights = dump(NeuralNetwork(10, heads, max_digits))
     hardest = (hardest,) if hardest else ()
-    return secret, Certificate(weights, True, 10, 1.0, 0, hardest, 1e-9, 0.009, 1)
+    return secret, Certificate(weights, True, 10, hardest_codes=hardest)
 
 
 @pytest.fixture(scope="module")

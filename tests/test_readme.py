@@ -12,7 +12,7 @@ from builder.certify import load
 from builder.model import tokenize
 from builder.secret import Secret
 from builder.train import train
-from tests.conftest import ROOT, gibibytes, run
+from tests.helpers import ROOT, gibibytes, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOLVERS = (ROOT / "puzzle" / "README.md").read_text(encoding="utf-8")

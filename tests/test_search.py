@@ -137,6 +137,15 @@ def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has():
     assert best.complete and (best.logits >= found.logits - 1e-9).all()
 
 
+def test_a_search_computes_with_one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    threads = set()
+    search(random_circuits(4), "12", watch=lambda *_: threads.add(torch.get_num_threads()))
+    assert threads == {1} and torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 def test_a_limit_that_nothing_exceeds_is_proved_with_few_nodes():
     circuits = random_circuits(6, heads=3)
     (top,) = search(circuits, "", 1).logits.tolist()

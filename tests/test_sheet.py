@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from puzzle.guess import LARGEST_SHEET, Answer, GuessError, draw, save
-from tests.conftest import GUESS, content, guess
+from tests.helpers import GUESS, content, guess
 
 CODE = "0123456789012345"
 SMALL = Answer("4", 0.5, [[[0.0, 1.0], [1.0, 0.0]]])

@@ -13,7 +13,7 @@ import torch
 
 from builder.model import NeuralNetwork
 from puzzle.guess import Classifier, GuessError, read_network
-from tests.conftest import PUZZLE, content, run, sentence
+from tests.helpers import PUZZLE, content, run, sentence
 
 CLASSIFIER = PUZZLE / "classifier"
 WEIGHTS = (CLASSIFIER / "torch_state_dict").read_bytes()

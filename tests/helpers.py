@@ -1,0 +1,61 @@
+"""What tests share beside their fixtures: paths, scripts run as processes, puzzles and networks made for a test."""
+
+import subprocess
+import sys
+
+import torch
+
+from builder.certify import dump, load
+from builder.model import tokenize
+from builder.paths import GHOST, PUZZLE, ROOT  # noqa: F401  tests find all paths here
+
+GUESS = PUZZLE / "guess.py"
+
+
+def run(*command, cwd=ROOT, **options):
+    """Runs python with these arguments; returns the finished process, its output as text."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        stdin=options.pop("stdin", subprocess.DEVNULL if "input" not in options else None),
+        **options,
+    )
+
+
+def guess(*arguments, **options):
+    """Runs the solvers' script; a warning is an error."""
+    return run("-W", "error", GUESS, *arguments, **options)
+
+
+def sentence(process, status=2):
+    """What a process said when it refused: one line, no traceback, nothing else."""
+    assert process.returncode == status, process.stderr
+    assert process.stderr.count("\n") == 1, process.stderr
+    return process.stderr
+
+
+def content(folder):
+    """The files below a folder, by their path in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def gibibytes(maxrss):
+    """The peak memory that the operating system tells: bytes on macOS, KiB elsewhere."""
+    return maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def changed(network, change):
+    """A copy of the network after change(copy), in which weights may be changed in place."""
+    copy = load(dump(network))
+    with torch.no_grad():
+        change(copy)
+    return copy
+
+
+@torch.no_grad()
+def probability(network, code):
+    """What the network itself answers to a code (string)."""
+    return network(tokenize(code)).item()
