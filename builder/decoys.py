@@ -71,15 +71,15 @@ class Votes:
         return torch.einsum("hbp,bpn->bhn", looks, self.vectors[places, known]).flatten(1)
 
     def write(self, threshold):
-        """Writes the votes into the projection, and the bias, so that a code at the threshold has a logit of 0."""
+        """Writes the votes into the projection, so that a code at the threshold has a logit of 0."""
         network = self.network
         direction = network.output.weight[1] - network.output.weight[0]  # from "wrong" to "right"
         votes = self.weights.view(len(self.score), -1)
         values = [output.value_layer.weight.double() for output in network.attention_output_list]
         rows = [torch.linalg.solve((value @ value).T, vote) for value, vote in zip(values, votes, strict=True)]
-        change = torch.cat(rows).float() - direction @ network.projection.weight
-        network.projection.weight += torch.outer(direction / direction.square().sum(), change)
-        network.output.bias[1] -= read_circuits(network).bias + threshold
+        unit = direction / direction.square().sum()  # changes the logit by 1
+        network.projection.weight += torch.outer(unit, torch.cat(rows).float() - direction @ network.projection.weight)
+        network.projection.bias -= unit * (read_circuits(network).bias + threshold)
 
 
 def draw(secret, seed):

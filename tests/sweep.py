@@ -69,13 +69,16 @@ def awkward():
     for name, shape in shapes.items():
         for digits in (4, 8, 16):
             for heads in (1, 3):
-                yield f"{name}, {digits} digits", Secret(long[:digits], pictures(1 + digits, heads, shape), digits)
+                yield (
+                    f"{heads} {name}, {digits} digits",
+                    Secret(long[:digits], pictures(1 + digits, heads, shape), digits),
+                )
     yield "8 pictures that are the same", Secret("20131704", pictures(9, 8, lambda r, c, h: r == c), 8)
     yield "8 random pictures", Secret("20131704", pictures(9, 8, random_cells), 8)
     for heads in (1, 3):
-        yield "00000000", Secret("00000000", pictures(9, heads, random_cells), 8)
-        yield "one digit of 16", Secret("7", pictures(2, heads, random_cells), 16)
-        yield "four digits of 16", Secret("2013", pictures(5, heads, random_cells), 16)
+        yield f"00000000, pictures: {heads}", Secret("00000000", pictures(9, heads, random_cells), 8)
+        yield f"one digit of 16, pictures: {heads}", Secret("7", pictures(2, heads, random_cells), 16)
+        yield f"four digits of 16, pictures: {heads}", Secret("2013", pictures(5, heads, random_cells), 16)
 
 
 def build(secret, seed=0):
