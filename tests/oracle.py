@@ -16,7 +16,9 @@ def digits(length):
 
 def all_codes(max_digits):
     """All codes there are, as a batch: short ones first, those of one length in the order of their numbers."""
-    return torch.cat([pad(digits(length), (0, max_digits - length), value=CLS + 1) for length in range(1, max_digits + 1)])
+    return torch.cat(
+        [pad(digits(length), (0, max_digits - length), value=CLS + 1) for length in range(1, max_digits + 1)]
+    )
 
 
 def table_logits(circuits):
@@ -44,14 +46,21 @@ def _sums(table, first, last, start):
     return sums
 
 
-@torch.no_grad()
 def network_logits(network, max_digits):
     """The logits that the network itself computes for all codes, in the order of all_codes: (n,)."""
+    lengths = (pad(digits(length), (1, 0), value=CLS) for length in range(1, max_digits + 1))
+    return logits_of(network, (batch for tokens in lengths for batch in tokens.split(20_000)))
+
+
+@torch.no_grad()
+def logits_of(network, batches):
+    """The logits that the network itself computes for batches of tokens, one after the other: (n,)."""
     logits = []
-    hook = network.output.register_forward_hook(lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0]))
-    for length in range(1, max_digits + 1):
-        for batch in pad(digits(length), (1, 0), value=CLS).split(20_000):
-            network(batch)
+    hook = network.output.register_forward_hook(
+        lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0])
+    )
+    for batch in batches:
+        network(batch)
     hook.remove()
     return torch.cat(logits)
 
