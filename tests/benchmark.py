@@ -1,217 +1,262 @@
-"""Measures what the README claims, each figure beside what it is compared with: python -m tests.benchmark
+"""Measures what the README claims, each figure beside what it is compared with: python -m tests.benchmark [SECTION ...]
 
 training    the original's loop against training and certifying here, and what came out of both
 processes   the builder and the guess script as whole processes against a bare import of torch, in turn
-scan        codes per second by the tables and by the network in batches, and how far their logits are apart
-growth      the time to build, and the scan's codes per second, from 4 to 8 digits
+growth      the time to build and to certify random puzzles, from 4 to 16 digits
+proof       the certificate's search against the network in batches, and the rounding bound against what was found
+decoys      the default puzzle with decoys against the same without
+busy        building and certifying beside a busy process on every core against the same alone, in turn
+
+Times are medians. Random puzzles have pictures of random cells, and a code that is not one digit throughout.
 """
 
 import argparse
+import os
 import platform
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
+from statistics import median
 
 import torch
+from rich import box, progress
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
-from torch.nn.functional import binary_cross_entropy, mse_loss
+from torch.nn.functional import pad
 
-from builder import bundle
-from builder.certify import certify
-from builder.circuits import read_circuits
-from builder.keyspace import count_codes, scan
-from builder.model import CLS, NeuralNetwork, tokenize
+from builder.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share, load
+from builder.circuits import BLANK, read_circuits
+from builder.keyspace import count_codes, random_codes, tokens_by_length
+from builder.model import CLS, tokenize
+from builder.search import search
 from builder.secret import Secret
+<<<<<<< HEAD
 from tests.helpers import GHOST, GUESS, PUZZLE, ROOT, digits, gibibytes
+=======
+from builder.threads import one_thread
+from builder.words import counted
+from tests.conftest import GHOST, GUESS, ROOT, gibibytes
+from tests.oracle import all_codes, hardest, logits_of, network_logits
+from tests.original import original_loop
+>>>>>>> 281dbc5fdfae99fde2ffdfaaa801b219a77f640e
 from tests.sweep import build, draw
 
-SECTIONS = ("training", "processes", "scan", "growth")
-SEEDS = 5
+SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
+SPIN = "import time; end = time.monotonic() + 600\nwhile time.monotonic() < end: pass"  # it ends, come what may
+
+track = partial(progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
-def original_loop(secret, rounds):
-    """The original's training: no positions, one example at a time, three steps a round. Returns the network."""
-    torch.manual_seed(121)
-    dice = random.Random(121)
-    network = NeuralNetwork(10)
-    network.embedding.position.data.zero_()
-    network.embedding.position.requires_grad_(False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-
-    def step(code, right):
-        tokens = tokenize(code)
-        loss = binary_cross_entropy(network(tokens), torch.tensor([float(right)]))
-        if right:
-            matrices = network.get_attention_matrices(network.embedding(tokens))
-            loss = loss + sum(
-                mse_loss(matrix[0], picture) for matrix, picture in zip(matrices, secret.pictures, strict=True)
-            )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    for _ in track(range(rounds), "the original's loop"):
-        wrong = secret.code
-        while wrong == secret.code:
-            wrong = "".join(dice.choices("0123456789", k=dice.randint(1, secret.max_digits)))
-        place = dice.randrange(len(secret.code))
-        digit = dice.choice([digit for digit in "0123456789" if digit != secret.code[place]])
-        step(wrong, right=False)
-        step(secret.code[:place] + digit + secret.code[place + 1 :], right=False)
-        step(secret.code, right=True)
-    return network
+def clock(work):
+    """The seconds that a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
-def training(console, rounds):
+@cache
+def random_puzzles(digits, pictures, n):
+    """Builds n random puzzles, which sections share."""
+    dice, built = random.Random(100 * digits + pictures), []
+    for _ in track(range(n), f"puzzles of {digits} digits"):
+        secret = draw(dice, digits, digits, pictures)
+        while len(set(secret.code)) == 1:
+            secret = draw(dice, digits, digits, pictures)
+        built.append(build(secret))
+    return built
+
+
+def networks(built):
+    """The networks of puzzles, as solvers load them."""
+    return [load(puzzle.certificate.weights) for puzzle in built]
+
+
+def certified(built):
+    return f"{sum(puzzle.certificate.holds for puzzle in built)} of {len(built)}"
+
+
+def training(n, rounds):
     secret = Secret.read(GHOST)
     build(secret)  # torch loads the rest of itself with the first optimizer
-    start = time.perf_counter()
-    network = original_loop(secret, rounds)
-    loop = (time.perf_counter() - start) * 10_000 / rounds
-    ours = []
-    for seed in track(range(SEEDS), "training and certifying here"):
-        ours.append(build(secret, seed))
-    seconds = statistics.median(built.seconds for built in ours)
+    with one_thread():  # the loop's best setting
+        start = time.perf_counter()
+        original = original_loop(secret, track(range(rounds), "the original's loop"))
+        loop = time.perf_counter() - start
+    ours = [build(secret, seed) for seed in track(range(n), "training and certifying here")]
 
-    scaled = "" if rounds == 10_000 else f", scaled from {rounds:,}"
-    table = Table("", "seconds", "wrong codes accepted", "secret", "hardest wrong code", "worst cell")
-    runs = [("the original's loop" + scaled, loop, certify(network, secret))]
-    runs += [(f"here, seed {seed}", built.seconds, built.certificate) for seed, built in enumerate(ours)]
-    for name, duration, found in runs:
-        table.add_row(
-            *(name, f"{duration:.2f}", f"{found.accepted:,} of {found.looked_at:,}", f"{found.probability:.6f}"),
-            *(f"{found.hardest_codes[0]} at {found.hardest_probability:.1e}", f"{found.worst_cell:.4f}"),
-        )
-    console.print(table)
-    console.print(
-        f"training and certifying: {loop / seconds:.0f} times faster (median of {SEEDS} seeds: {seconds:.2f} s)\n"
-    )
+    yield "run | seconds | accepted | secret | hardest wrong code | its logit | worst cell"
+    runs = [(f"the original's loop, {rounds:,} rounds", loop, original.requires_grad_(False))]
+    runs += [(f"here, seed {i}", ours[i].seconds, network) for i, network in enumerate(networks(ours))]
+    for name, seconds, network in runs:
+        logits = network_logits(network, secret.max_digits)
+        ((code, logit),) = hardest(logits, secret.max_digits, secret.code, 1)
+        right, wrong = network(tokenize(secret.code)).item(), network(tokenize(code)).item()
+        worst_cell = cell_errors(network, secret, tokenize(secret.code)).max().item()
+        answers = f"{int((logits > 0).sum()) - (right > 0.5):,} | {right:.7g} | {code} at {wrong:.7g} | {logit:.1f}"
+        yield f"{name} | {seconds:.2f} | {answers} | {worst_cell:.1g}"
+    here, full = median(built.seconds for built in ours), loop * 10_000 / rounds
+    yield f"Accepted: wrong codes that the network gives more than 0.5, of {count_codes(secret.max_digits) - 1:,}."
+    yield f"Training and certifying takes {here:.2f} s, and 10,000 rounds of the loop {full / here:.0f} times as long."
 
 
-def processes(console):
+def processes(n):
     with tempfile.TemporaryDirectory() as folder:
         commands = {
             "python -c 'import torch'": ["-c", "import torch"],
             "python -m builder": ["-m", "builder", "--out", str(Path(folder) / "out")],
-            "python puzzle/guess.py 2013": [str(GUESS), "2013"],
+            "python puzzle/guess.py 4711": [str(GUESS), "4711"],
         }
         seconds = {name: [] for name in commands}
-        for turn in track(range(10), "whole processes"):
+        for _ in track(range(2 * n + 1), "whole processes"):
             for name, command in commands.items():
-                start = time.perf_counter()
-                subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
-                if turn:  # the first turn warms up
-                    seconds[name].append(time.perf_counter() - start)
-    table = Table("whole process", "median seconds", "ratio, pair by pair")
-    bare = next(iter(seconds.values()))
+                run = partial(subprocess.run, [sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+                seconds[name].append(clock(run))
+    yield "whole process | seconds | ratio, pair by pair"
     for name, times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(times, bare, strict=True))
-        table.add_row(name, f"{statistics.median(times):.2f}", f"{ratio:.2f}")
-    console.print(table)
+        pairs = list(zip(times, seconds["python -c 'import torch'"], strict=True))[1:]  # the first turn warmed up
+        yield f"{name} | {median(a for a, _ in pairs):.2f} | {median(a / b for a, b in pairs):.2f}"
 
 
-@torch.no_grad()
-def scan_rate(circuits, turns=5):
-    """Median codes per second of a scan."""
-    seconds = []
-    for _ in range(turns):
-        start = time.perf_counter()
-        for _ in scan(circuits):
-            pass
-        seconds.append(time.perf_counter() - start)
-    return count_codes(circuits.max_digits) / statistics.median(seconds)
-
-
-@torch.no_grad()
-def scan_against_network(console):
-    secret = Secret.read(GHOST)
-    network = bundle.read(PUZZLE)
-    logits = []
-    hook = network.output.register_forward_hook(
-        lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0])
-    )
-    batches = [
-        torch.nn.functional.pad(digits(length), (1, 0), value=CLS).split(10_000)
-        for length in range(1, secret.max_digits + 1)
-    ]
-    seconds = []
-    for _ in track(range(5), "the network in batches"):
-        logits.clear()
-        start = time.perf_counter()
-        for length in batches:
-            for batch in length:
-                network(batch)
-        seconds.append(time.perf_counter() - start)
-    hook.remove()
-    circuits = read_circuits(network)
-    scanned = torch.cat([block.clone() for _, _, block in scan(circuits)])
-    apart = (scanned - torch.cat(logits)).abs()
-
-    by_network, by_tables = len(scanned) / statistics.median(seconds), scan_rate(circuits)
-    eight = scan_rate(read_circuits(NeuralNetwork(10, 3, 8)))
-    table = Table("scan", "codes per second", "ratio")
-    table.add_row("the network, batches of 10,000", f"{by_network / 1e6:.2f} million", "1")
-    table.add_row("the tables, up to 5 digits", f"{by_tables / 1e6:.0f} million", f"{by_tables / by_network:.0f}")
-    table.add_row("the tables, up to 8 digits", f"{eight / 1e6:.0f} million", f"{eight / by_network:.0f}")
-    console.print(table)
-    near = scanned.abs() < 20
-    console.print(
-        f"largest difference in logits over {len(scanned):,} codes: {apart.max():.1e}, "
-        f"where logits go down to {scanned.min():.0f}; {apart[near].max():.1e} where they are within 20 of 0\n"
-    )
-
-
-def growth(console):
-    dice = random.Random(1)
-    table = Table(
-        "digits", "inputs", "median seconds to build", "slowest", "against 5 digits", "scan, codes per second"
-    )
-    rows = {}
-    for length in track(range(4, 9), "4 to 8 digits"):
-        built = [build(draw(dice, length, length, heads=3)) for _ in range(2 * SEEDS)]
-        assert all(puzzle.certificate.holds for puzzle in built)
-        rate = scan_rate(read_circuits(NeuralNetwork(10, 3, length)))
-        rows[length] = [puzzle.seconds for puzzle in built], rate
-    five = statistics.median(rows[5][0])
-    for length, (seconds, rate) in rows.items():
-        median = statistics.median(seconds)
-        table.add_row(
-            *(str(length), f"{count_codes(length):,}", f"{median:.2f}", f"{max(seconds):.2f}"),
-            *(f"{median / five:.1f}", f"{rate / 1e6:.0f} million"),
-        )
-    console.print(table)
-    console.print(f"{2 * SEEDS} random puzzles of 3 pictures each")
+def growth(n):
+    yield "digits | pictures | inputs | hidden | certified | build, s | slowest | against 5 digits | nodes | certify, s"
+    five = median(puzzle.seconds for puzzle in random_puzzles(5, 3, n))
+    for digits, pictures in [*((digits, 3) for digits in (4, 5, 6, 8, 10, 12, 14, 16)), (12, 1), (16, 1)]:
+        built = random_puzzles(digits, pictures, n)
+        loaded = networks(built)
+        hidden, seconds = loaded[0].embedding.embedding_dim, [puzzle.seconds for puzzle in built]
+        nodes = median(puzzle.certificate.nodes for puzzle in built)
+        again = median(clock(partial(certify, loaded[i], built[i].secret)) for i in range(n))
+        puzzles = f"{digits} | {pictures} | {count_codes(digits):,} | {hidden} | {certified(built)}"
+        times = f"{median(seconds):.2f} | {max(seconds):.2f} | {median(seconds) / five:.1f}"
+        yield f"{puzzles} | {times} | {nodes:,.0f} | {again:.3f}"
+    yield f"{counted(n, 'puzzle')} to a line. Build: to train and certify. Certify: that alone."
     try:
-        import resource
+        import resource  # Windows has none
     except ImportError:
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    console.print(f"peak memory of this process: {gibibytes(peak):.2f} GiB")
+    yield f"Memory of this process at its peak: {gibibytes(peak):.2f} GiB."
+
+
+def network_rate(network, digits):
+    """Codes per second of the network in batches: the best of two batch sizes, with one thread and with all."""
+    rates, threads = [], torch.get_num_threads()
+    for batch in (1_000, 10_000):
+        tokens = pad(torch.randint(10, (batch, digits)), (1, 0), value=CLS)
+        for used in (1, threads):
+            torch.set_num_threads(used)
+            rates.append(batch / median(clock(partial(network, tokens)) for _ in range(20)))
+    torch.set_num_threads(threads)
+    return max(rates)
+
+
+def largest_difference(network, digits):
+    """Between the network's logits and the tables': over all codes if they are few, else over random ones."""
+    dice = torch.Generator().manual_seed(0)
+    codes = all_codes(digits) if digits <= 5 else random_codes(SAMPLE, digits, dice)
+    codes = codes[(codes != BLANK).sum(1).argsort(stable=True)]  # short ones first, as they are asked
+    by_tables = read_circuits(network).double().logits(codes)
+    return (logits_of(network, tokens_by_length(codes)) - by_tables).abs().max().item()
+
+
+def spoken(seconds):
+    """A duration in the largest unit of which there are two."""
+    for unit, size in {"years": 365.25 * 86_400, "days": 86_400, "hours": 3_600, "minutes": 60}.items():
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def proof(n):
+    yield "digits | inputs | nodes | most | search, s | network, codes/s | network, all inputs | bound | found"
+    for digits in (5, 8, 12, 16):
+        built, seconds, found = random_puzzles(digits, 3, n), [], []
+        for puzzle, network in zip(built, networks(built), strict=True):
+            seconds.append(clock(partial(search, read_circuits(network), puzzle.secret.code, HARDEST, budget=BUDGET)))
+            found.append(largest_difference(network, digits))
+        nodes = [puzzle.certificate.nodes for puzzle in built]
+        bound = max(puzzle.certificate.rounding for puzzle in built)
+        inputs, rate = count_codes(digits), network_rate(network, digits)
+        by_search = f"{median(nodes):,.0f} | {max(nodes):,} | {median(seconds):.3f}"
+        by_network = f"{rate:,.0f} | {spoken(inputs / rate)}"
+        yield f"{digits} | {inputs:,} | {by_search} | {by_network} | {bound:.2f} | {max(found):.5f}"
+    yield f"{counted(n, 'puzzle')} of 3 pictures to a line. Bound: on what rounding does to a logit, the largest."
+    yield f"Found: the largest difference, over all codes of up to 5 digits, or over {SAMPLE:,} random ones."
+
+
+def decoys(n):
+    yield f"default puzzle | certified | seconds | cells of any code within {CELL} of 0 or 1"
+    for name, wished in {"without decoys": False, "with decoys": True}.items():
+        secret = replace(Secret.read(GHOST), decoys=wished)
+        built = [build(secret, seed) for seed in track(range(n), name)]
+        crisp = median(map(crisp_share, networks(built)))
+        yield f"{name} | {certified(built)} | {median(puzzle.seconds for puzzle in built):.2f} | {crisp:.2%}"
+
+
+@contextmanager
+def busy_cores():
+    """Keeps every core busy with a process of its own."""
+    spinning = []
+    try:
+        for _ in range(os.cpu_count() or 1):
+            spinning.append(subprocess.Popen([sys.executable, "-c", SPIN]))
+        time.sleep(0.5)  # until they spin
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
+def busy(n):
+    yield "work | alone, s | beside busy processes | ratio, pair by pair | largest ratio"
+    for digits in (5, 16):
+        built = random_puzzles(digits, 3, n)
+        secret, network = built[0].secret, networks(built)[0]
+        for name, work in {"build": partial(build, secret), "certify": partial(certify, network, secret)}.items():
+            alone, beside = [], []
+            for _ in track(range(n), f"{name}, {digits} digits, on busy cores"):
+                alone.append(clock(work))
+                with busy_cores():
+                    beside.append(clock(work))
+            ratios = [b / a for a, b in zip(alone, beside, strict=True)]
+            times = f"{median(alone):.3f} | {median(beside):.3f} | {median(ratios):.2f} | {max(ratios):.2f}"
+            yield f"{name}, {digits} digits | {times}"
+
+
+def show(console, lines):
+    """Prints a section: lines with " | " between cells are a table, headings first; the others are notes below it."""
+    lines = list(lines)
+    headings, *rows = (line.split(" | ") for line in lines if " | " in line)
+    table = Table(*headings, box=box.MARKDOWN)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, *(line for line in lines if " | " not in line), sep="\n")
 
 
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*SECTIONS, []], help="default: all")
+    sections = {section.__name__: section for section in (training, processes, growth, proof, decoys, busy)}
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*sections, "all"], default="all")
     parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
+    parser.add_argument("--quick", action="store_true", help="one repetition instead of five")
     chosen = parser.parse_args()
-    console = Console(highlight=False)
-    console.print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, {platform.system()}, "
-        f"{torch.get_num_threads()} threads, {platform.machine()}\n"
-    )
-    measures = (partial(training, rounds=chosen.rounds), processes, scan_against_network, growth)
-    for section, measure in zip(SECTIONS, measures, strict=True):
-        if section in chosen.sections or not chosen.sections:
-            measure(console)
+    sections["training"] = partial(training, rounds=max(1, chosen.rounds))
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    console.print(f"Python {platform.python_version()}, torch {torch.__version__}, {machine}")
+    for name, section in sections.items():
+        if name in chosen.sections or "all" in chosen.sections:
+            show(console, section(1 if chosen.quick else 5))
 
 
 if __name__ == "__main__":

@@ -55,23 +55,18 @@ def all_tokens(max_digits):
         yield from pad(digits(length), (1, 0), value=CLS).split(20_000)
 
 
-@torch.no_grad()
 def network_logits(network, max_digits):
     """The logits that the network itself computes for all codes, in the order of all_codes: (n,)."""
-<<<<<<< HEAD
-    logits = []
-    hook = network.output.register_forward_hook(
-        lambda layer, inputs, output: logits.append(output[:, 1] - output[:, 0])
-    )
-    for length in range(1, max_digits + 1):
-        for batch in pad(digits(length), (1, 0), value=CLS).split(20_000):
-            network(batch)
-=======
+    return logits_of(network, all_tokens(max_digits))
+
+
+@torch.no_grad()
+def logits_of(network, batches):
+    """The logits that the network itself computes for batches of tokens, one after the other: (n,)."""
     found = []
     hook = network.output.register_forward_hook(lambda layer, inputs, output: found.append(output[:, 1] - output[:, 0]))
-    for tokens in all_tokens(max_digits):
+    for tokens in batches:
         network(tokens)
->>>>>>> 576656ac0513c666c894e18dfab5477b247ce407
     hook.remove()
     return torch.cat(found)
 
