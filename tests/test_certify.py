@@ -15,6 +15,7 @@ from builder.decoys import draw
 from builder.handout import draw_examples
 from builder.keyspace import count_codes, decode, one_digit_off, tokens_by_length
 from builder.model import NeuralNetwork, tokenize
+from builder.rounding import rounding_bound
 from builder.secret import Secret
 from tests.helpers import changed, probability
 from tests.oracle import all_codes, all_tokens, hardest, probabilities, table_logits
@@ -80,6 +81,7 @@ def test_the_certificate_holds_and_says_what_was_found(network, ghost, certifica
     truth = hardest(table_logits(certifying.read_circuits(network)), 5, ghost.code, 16)
     assert certificate.hardest_codes == tuple(code for code, _ in truth)
     assert certificate.hardest_logit == pytest.approx(truth[0][1], rel=1e-6)
+    assert certificate.rounding == rounding_bound(network) > 0
     assert certificate.worst_cell == cell_errors(network, ghost, tokenize(ghost.code)).max()
     (tokens,) = tokens_by_length(one_digit_off(ghost.code, 5))
     wrong = (cell_errors(network, ghost, tokens) > 0.25).sum((0, 2, 3))
@@ -95,6 +97,14 @@ def test_the_search_can_be_watched(network, ghost):
 def test_the_bytes_of_a_network_bring_it_back(network):
     weights = dump(network)
     assert dump(load(weights)) == weights == dump(network)
+
+
+def test_certifying_leaves_the_callers_random_numbers_alone(network, ghost):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    certify(network, ghost)
+    assert torch.equal(torch.rand(3), expected)
 
 
 # A certificate just inside each limit and just outside of it.
