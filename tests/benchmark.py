@@ -36,15 +36,11 @@ from builder.keyspace import count_codes, random_codes, tokens_by_length
 from builder.model import CLS, tokenize
 from builder.search import search
 from builder.secret import Secret
-<<<<<<< HEAD
-from tests.helpers import GHOST, GUESS, PUZZLE, ROOT, digits, gibibytes
-=======
 from builder.threads import one_thread
 from builder.words import counted
-from tests.conftest import GHOST, GUESS, ROOT, gibibytes
+from tests.helpers import GHOST, GUESS, ROOT, gibibytes
 from tests.oracle import all_codes, hardest, logits_of, network_logits
 from tests.original import original_loop
->>>>>>> 281dbc5fdfae99fde2ffdfaaa801b219a77f640e
 from tests.sweep import build, draw
 
 SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
