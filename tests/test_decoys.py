@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from builder.certify import cell_errors, load
-from builder.decoys import NUDGE, draw
+from builder.decoys import LARGEST, NUDGE, draw
 from builder.errors import PuzzleError
 from builder.keyspace import decode, one_digit_off
 from builder.model import tokenize
@@ -48,7 +48,7 @@ def test_every_cell_of_every_code_is_0_or_1_but_for_nudges_of_one_size(built):
         assert set(cells.round().unique().tolist()) <= {0.0, 1.0}
         assert not off[:, :, 1:].any() and not off[:, :, :, 0].any()  # CLS alone is nudged, when it looks at a digit
         seen |= set(off[:, :, 0, 1:].abs().unique().tolist())
-    assert seen == ({NUDGE} if secret.code == "05" else {0.0})
+    assert seen == ({LARGEST * NUDGE} if secret.code == "05" else {0.0})
 
 
 def test_cells_are_exact_in_any_order_of_summation(built):
