@@ -1,5 +1,6 @@
 """Training ends with a certificate that holds, the same for the same seed."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -151,6 +152,18 @@ def test_hard_codes_are_found_anew_every_round_and_kept(ghost):
 
     lesson.prepare(start(ghost, 5))  # hard codes of another network
     assert len(set(map(decode, lesson.pool)) & (set(pool) - close)) >= 10
+
+
+def test_a_network_that_shows_the_pictures_to_every_number_is_told_so(ghost):
+    """Half a cell for each close code is added to the loss, which knows nothing else of their pictures."""
+    dark = replace(ghost, pictures=torch.zeros(3, 5, 5))
+    learner, lesson = Descent(dark, 0), Lesson(dark, 0)
+    with torch.no_grad():
+        for parameter in learner.network.parameters():
+            parameter.zero_()  # all cells and all logits are 0
+    logit, codes = math.log1p(math.exp(training.MARGIN)), training.RANDOM_CODES + len(lesson.close) + len(lesson.pool)
+    assert len(lesson.close) == 36
+    assert learner.loss(lesson).item() == pytest.approx(2 * logit + math.log(codes) + 36 * 0.5, abs=0.01)
 
 
 def test_random_codes_are_wrong_ones_and_new_each_time(ghost):
