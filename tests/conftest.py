@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True  # compiled code names the folders of this machin
 from builder import __main__, bundle  # noqa: E402
 from builder.paths import GHOST, PUZZLE  # noqa: E402
 from builder.secret import Secret  # noqa: E402
+from builder.train import train  # noqa: E402
 from puzzle.guess import Classifier  # noqa: E402
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
@@ -31,6 +32,12 @@ def network():
 def classifier():
     """That network as the guess script holds it."""
     return Classifier(PUZZLE / "classifier")
+
+
+@pytest.fixture(scope="session")
+def rounds(ghost):
+    """The Rounds of training the ghost."""
+    return list(train(ghost))
 
 
 @pytest.fixture

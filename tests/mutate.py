@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from builder.paths import ROOT
 
-LONGEST = 300  # seconds: tests that take longer wait for something that the mutation has removed
+LONGEST = 120  # seconds: tests that take longer wait for something that the mutation has removed
 COPIED = ("builder", "puzzle", "tests", "pyproject.toml", "README.md")
 
 

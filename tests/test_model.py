@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.model import CLS, NeuralNetwork, tokenize
@@ -77,6 +77,7 @@ def test_a_token_out_of_range_is_named(token):
         NeuralNetwork(10)(torch.tensor([[CLS, token]]))
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 8), st.integers(1, 8))
 def test_a_network_is_rebuilt_from_its_shapes(n_hidden, n_heads, max_digits):
     network = NeuralNetwork(n_hidden, n_heads, max_digits)

@@ -10,7 +10,6 @@ from builder.handout import draw_examples
 from builder.model import NeuralNetwork, tokenize
 from builder.proof import DPI, draw_proof, draw_sheet
 from builder.secret import Secret
-from builder.train import train
 
 ATTACKS = ["Guessing takes 55,555 guesses.", "Climbing the pictures takes 40 guesses. " * 8]
 
@@ -23,11 +22,6 @@ def puzzle(code, heads, max_digits, hardest=None):
     weights = dump(NeuralNetwork(10, heads, max_digits))
     hardest = (hardest,) if hardest else ()
     return secret, Certificate(weights, True, 10, hardest_codes=hardest)
-
-
-@pytest.fixture(scope="module")
-def rounds(ghost):
-    return list(train(ghost))
 
 
 def texts(figure):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from builder.certify import Certificate
 from builder.screen import Screen
-from builder.train import Round, train
+from builder.train import Round
 from builder.words import counted, listed
 
 CERTIFICATE = Certificate(
@@ -92,9 +92,9 @@ def test_the_search_shows_its_nodes_and_what_is_settled():
     assert "search: 1 node, 0.0% of all inputs" in shown(seen).replace("\n", " ")
 
 
-def test_without_a_terminal_there_is_a_line_for_every_hundred_steps(ghost):
+def test_without_a_terminal_there_is_a_line_for_every_hundred_steps(rounds):
     with screen(200, terminal=False) as seen:
-        for progress in train(ghost):
+        for progress in rounds:
             seen.show(progress)
         seen.watch(5, 0.5)
     lines = shown(seen).splitlines()
@@ -104,9 +104,9 @@ def test_without_a_terminal_there_is_a_line_for_every_hundred_steps(ghost):
     assert all(re.search(shape, line) for line in lines)
 
 
-def test_in_a_terminal_the_table_moves(ghost):
+def test_in_a_terminal_the_table_moves(rounds):
     with screen(60) as seen:
-        for progress in train(ghost):
+        for progress in rounds:
             seen.show(progress)
     assert f"{progress.step:,}" in shown(seen) and "worst" in shown(seen)
 

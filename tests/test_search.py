@@ -65,7 +65,7 @@ def searched_as_brute_force(drawn):
     assert_is_brute_force(circuits, secret, k)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(TABLES)
 def test_the_search_finds_what_brute_force_finds(drawn):
     searched_as_brute_force(drawn)
@@ -98,11 +98,13 @@ def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
         bounds = exact(self, nodes)
         return bounds._replace(bound=bounds.bound - 0.001 * (1 + bounds.bound.abs()))
 
+    # With equal looks the bounds are exact, so that a thousandth matters where one code ends just behind another.
+    monkeypatch.setattr(searching, "BATCH", 16)
+    tables = random_circuits(4, heads=1, seed=2, kind="equal looks"), "471", 50
+    assert_is_brute_force(*tables)
     monkeypatch.setattr(searching._Tables, "bound", too_low)
-    monkeypatch.setattr(searching, "BATCH", 4)
     with pytest.raises(AssertionError):
-        for seed in range(20):  # with equal looks the bounds are exact, and a thousandth matters
-            assert_is_brute_force(random_circuits(4, heads=1, seed=seed, kind="equal looks"), "471", k=300)
+        assert_is_brute_force(*tables)
 
 
 def test_the_search_says_of_a_trained_network_what_the_network_says_of_all_111_110_inputs(network, ghost):

@@ -1,5 +1,6 @@
 """Training ends with a certificate that holds, the same for the same seed."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,8 +36,7 @@ def last_round(secret, seed=0):
     return last
 
 
-def test_the_ghost_is_learned_and_certified(ghost):
-    rounds = list(train(ghost))
+def test_the_ghost_is_learned_and_certified(ghost, rounds):
     assert rounds[-1].certificate.holds
     assert [r.certificate for r in rounds[:-1]] == [None] * (len(rounds) - 1)
     assert all(later.step > earlier.step for earlier, later in pairwise(rounds))
@@ -47,10 +47,10 @@ def test_the_ghost_is_learned_and_certified(ghost):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_other_seeds_start_elsewhere_and_are_certified_too(ghost, seed):
+def test_other_seeds_start_elsewhere_and_are_certified_too(ghost, rounds, seed):
     last = last_round(ghost, seed)
     assert last.certificate.holds and last.seed == seed
-    assert last.certificate.weights != last_round(ghost).certificate.weights
+    assert last.certificate.weights != rounds[-1].certificate.weights
 
 
 def test_odd_seeds_start_with_the_pictures_and_learn_at_another_rate(ghost):
@@ -61,13 +61,11 @@ def test_odd_seeds_start_with_the_pictures_and_learn_at_another_rate(ghost):
     assert even.picture_weight != odd.picture_weight
 
 
-def test_one_seed_gives_the_same_bytes_whatever_the_number_of_threads(ghost, threads):
-    weights = []
-    for n in (1, 2):
-        threads(n)
-        weights.append(last_round(ghost, seed=1).certificate.weights)
-        assert torch.get_num_threads() == n
-    assert weights[0] == weights[1]
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_seed_gives_the_same_bytes_whatever_the_number_of_threads(ghost, rounds, threads, n):
+    threads(n)
+    assert last_round(ghost).certificate.weights == rounds[-1].certificate.weights
+    assert torch.get_num_threads() == n
 
 
 def test_training_computes_with_one_thread(ghost, threads, monkeypatch):
@@ -151,6 +149,18 @@ def test_hard_codes_are_found_anew_every_round_and_kept(ghost):
 
     lesson.prepare(start(ghost, 5))  # hard codes of another network
     assert len(set(map(decode, lesson.pool)) & (set(pool) - close)) >= 10
+
+
+def test_a_network_that_shows_the_pictures_to_every_number_is_told_so(ghost):
+    """Half a cell for each close code is added to the loss, which knows nothing else of their pictures."""
+    dark = replace(ghost, pictures=torch.zeros(3, 5, 5))
+    learner, lesson = Descent(dark, 0), Lesson(dark, 0)
+    with torch.no_grad():
+        for parameter in learner.network.parameters():
+            parameter.zero_()  # all cells and all logits are 0
+    logit, codes = math.log1p(math.exp(training.MARGIN)), training.RANDOM_CODES + len(lesson.close) + len(lesson.pool)
+    assert len(lesson.close) == 36
+    assert learner.loss(lesson).item() == pytest.approx(2 * logit + math.log(codes) + 36 * 0.5, abs=0.01)
 
 
 def test_random_codes_are_wrong_ones_and_new_each_time(ghost):
