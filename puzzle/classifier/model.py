@@ -60,7 +60,7 @@ class AttentionOutput(nn.Module):
     def forward(self, embedding, attention_matrix):
         attention = attention_matrix.softmax(-1)  # (batch, tokens, tokens), rows sum to one
         mixture = attention @ self.value_layer(embedding)  # (batch, tokens, n_hidden)
-        return self.value_layer(mixture)  # the same layer again: so the first of these was built, and so they stay
+        return self.value_layer(mixture)  # the same layer a second time
 
 
 class NeuralNetwork(nn.Module):
