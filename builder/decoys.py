@@ -85,10 +85,11 @@ class Votes:
 def draw(secret, seed):
     """A network whose heads show the secret's pictures, and crisp cells for every other code."""
     dice = random.Random(seed)
+    nudges = draw_nudges(secret, dice)
     close = one_digit_off(secret.code, secret.max_digits)
     (tokens,) = tokens_by_length(close)
     for _ in range(DRAWS):
-        tables = draw_tables(secret, dice)
+        tables = draw_tables(secret, nudges, dice)
         network = write_looks(tables, secret.max_digits, dice)
         with torch.no_grad():
             matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
@@ -97,7 +98,7 @@ def draw(secret, seed):
     return network
 
 
-def draw_tables(secret, dice):
+def draw_tables(secret, nudges, dice):
     """For each head what a token looks at, (heads, 11, 11): the pictures, and random cells of the same density."""
     tokens = torch.tensor([CLS, *map(int, secret.code)])
     tables = []
@@ -107,7 +108,7 @@ def draw_tables(secret, dice):
         table[tokens[:, None], tokens] = picture
         tables.append(table)
     tables = torch.stack(tables)
-    tables[:, CLS, :CLS] += draw_nudges(secret, dice)
+    tables[:, CLS, :CLS] += nudges
     return tables
 
 

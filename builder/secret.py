@@ -84,8 +84,11 @@ class Secret:
             raise PuzzleError(
                 "decoys need a code without a repeated digit: with one, wrong numbers would show parts of the pictures"
             )
+        pictures = _pictures(table["pictures"], len(code))
+        if decoys:
+            _check_places_differ(pictures)
         texts = {key: _text(key, table[key], code) for key in MAX_CHARACTERS if key in table}
-        return cls(code, _pictures(table["pictures"], len(code)), max_digits, decoys=decoys, **texts)
+        return cls(code, pictures, max_digits, decoys=decoys, **texts)
 
 
 def _table(content):
@@ -164,3 +167,17 @@ def _picture(name, text, size):
             f"one row and one column for CLS and for each of the code's {counted(size - 1, 'digit')}"
         )
     return torch.tensor([[CELLS[character] for character in row] for row in rows])
+
+
+def _check_places_differ(pictures):
+    """With decoys, a cell depends on its two digits alone. A digit whose cells are another's could stand for it."""
+    size = pictures.shape[1]
+    for place in range(1, size):
+        for other in range(1, size):
+            swapped = list(range(size))
+            swapped[place] = other
+            if place != other and torch.equal(pictures[:, swapped][:, :, swapped], pictures):
+                raise PuzzleError(
+                    f"decoys need places that differ: rows {place + 1} and {other + 1} are alike in every picture, and "
+                    "so are their columns; change a cell in one of them"
+                )

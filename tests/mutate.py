@@ -177,7 +177,7 @@ MUTATIONS = [
         "test_decoys",
         ("NUDGE = 2.0**-7", "NUDGE = 2.0**-6"),
         ("        table[tokens[:, None], tokens] = picture\n", ""),
-        ("    tables[:, CLS, :CLS] += draw_nudges(secret, dice)\n", ""),
+        ("    tables[:, CLS, :CLS] += nudges\n", ""),
         ("dice.random() < lit", "dice.random() < 1"),
         ("dice.choice((-NUDGE, NUDGE))", "dice.choice((0, NUDGE))"),
         ("dice = random.Random(seed)", "dice = random.Random(0)"),

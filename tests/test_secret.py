@@ -174,3 +174,12 @@ def test_any_content_is_a_secret_or_one_sentence(content):
 @given(st.binary() | st.text().map(str.encode) | TABLES.map(str.encode))
 def test_any_content_is_a_secret_or_one_sentence_ten_thousand_times(content):
     is_read_or_refused_in_one_sentence(content)
+
+
+def test_decoys_want_places_that_no_other_digit_could_fill():
+    """In a drawing that is its own mirror image, the digits of two places could stand for each other."""
+    mirrored = 'code = "05"\npictures = ["#..\\n.##\\n.##"]\n'
+    assert not Secret.parse(mirrored.encode()).decoys
+    with pytest.raises(PuzzleError, match="rows 2 and 3 are alike in every picture, and so are their columns"):
+        Secret.parse((mirrored + "decoys = true").encode())
+    assert Secret.parse((mirrored.replace('n.##"]', 'n.#."]') + "decoys = true").encode()).decoys
