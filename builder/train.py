@@ -75,8 +75,9 @@ def train(secret, seed=0, max_attempts=10, watch=None):
 
 def _attempt(secret, seed, watch):
     """The rounds of one attempt, the last one with a certificate."""
-    lesson = Lesson(secret, seed)
-    learner = Votes(secret, seed) if secret.decoys else Descent(secret, seed)
+    with one_thread():
+        lesson = Lesson(secret, seed)
+        learner = Votes(secret, seed) if secret.decoys else Descent(secret, seed)
     for step in range(0, learner.step_limit + 1, learner.steps_per_round):
         right, wrong = lesson.prepare(learner.network)
         certificate = None
@@ -136,6 +137,7 @@ class Descent:
         )
 
 
+@one_thread()
 def _finish(network, secret, lesson, watch):
     """The certificate of the finished network where it holds; else None, and the lesson has learned why not."""
     if not secret.decoys:  # they are exact already
@@ -194,6 +196,7 @@ class Lesson:
         self.pool = self.pool[order[:POOL]]
         return self.logit(network), logits[0].item()
 
+    @one_thread()
     @torch.no_grad()
     def worst_cell(self, network):
         """How far the worst cell of the pictures is from its 0 or 1."""

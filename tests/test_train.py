@@ -70,12 +70,24 @@ def test_one_seed_gives_the_same_bytes_whatever_the_number_of_threads(ghost, rou
 
 def test_training_computes_with_one_thread(ghost, threads, monkeypatch):
     """With more, small operations wait for each other, which takes long on a busy machine."""
-    seen = set()
-    backward = torch.Tensor.backward
-    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: (backward(loss), seen.add(torch.get_num_threads())))
+    seen = {}
+
+    def watched(name, function):
+        def watched(*arguments, **options):
+            seen.setdefault(name, set()).add(torch.get_num_threads())
+            return function(*arguments, **options)
+
+        return watched
+
+    for module, name in (
+        (torch.Tensor, "backward"),
+        *((training, name) for name in ("start", "sharpen", "search", "cell_errors", "rounding_bound", "flatten")),
+    ):
+        monkeypatch.setattr(module, name, watched(name, getattr(module, name)))
     threads(2)
-    last_round(ghost)
-    assert seen == {1}
+    *_, last = train(ghost)
+    assert last.certificate.holds and len(seen) == 7
+    assert set.union(*seen.values()) == {1}, seen
 
 
 @pytest.mark.parametrize("decoys", [False, True])
