@@ -56,8 +56,8 @@ def report(network, secret, seed=0):
             f"Trying all numbers, short ones first, takes {counted(blind, 'guess', 'guesses')} on average.",
         )
     ]
-    for name, follows, run in ATTACKS:
-        costs = [_run(network, secret, run, random.Random(f"{seed} {number}")) for number in range(RUNS)]
+    for name, follows, attack in ATTACKS:
+        costs = [run(network, secret, attack, random.Random(f"{seed} {number}")) for number in range(RUNS)]
         median = statistics.median(costs)
         found = median <= GUESSES
         cost = counted(int(median), "guess", "guesses") if found else f"not within {GUESSES:,} guesses"
@@ -131,7 +131,7 @@ class _Solver:
 
 
 @one_thread()
-def _run(network, secret, attack, dice):
+def run(network, secret, attack, dice):
     """How many numbers an attack tries until it finds the code; more than GUESSES where it gives up."""
     solver = _Solver(network, secret, dice)
     try:

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import torch
 from rich.progress import track
 
-from builder.attack import GUESSES
-from builder.attack import report as report_attacks
+from builder import attack
 from builder.certify import Certificate, load
 from builder.secret import Secret
 from builder.train import train
@@ -106,9 +105,10 @@ def with_decoys(puzzles, seed=0):
 
 
 def opened_by_pictures(built):
-    """Whether following the sharpness of the pictures finds the code of a built puzzle."""
-    attacks = report_attacks(load(built.certificate.weights), built.secret)
-    return next(attack.found for attack in attacks if attack.name == "climbing the pictures")
+    """Whether following the sharpness of the pictures finds the code of a built puzzle, in half of the runs at least."""
+    network = load(built.certificate.weights)
+    runs = (attack.run(network, built.secret, attack.climb_the_pictures, random.Random(i)) for i in range(attack.RUNS))
+    return statistics.median(runs) <= attack.GUESSES
 
 
 def report(name, built):
@@ -141,7 +141,7 @@ def main():
     print(report("decoys, 4 to 8 digits", built))
     print(
         f"their cells within 0.01 of 0 or 1: at least {min(puzzle.certificate.crisp for puzzle in built):.2%}; "
-        f"opened by following the pictures within {GUESSES:,} guesses: {opened} of {len(built)}",
+        f"opened by following the pictures within {attack.GUESSES:,} guesses: {opened} of {len(built)}",
         flush=True,
     )
     everything += built

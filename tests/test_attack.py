@@ -39,7 +39,7 @@ def test_the_ghost_falls_to_its_pictures_and_its_weights_but_not_to_its_answers(
 
 
 def test_digit_by_digit_the_pictures_take_ten_guesses_a_digit(network, ghost):
-    assert attack._run(network, ghost, attack.climb_the_pictures, random.Random(0)) <= 10 * len(ghost.code)
+    assert attack.run(network, ghost, attack.climb_the_pictures, random.Random(0)) <= 10 * len(ghost.code)
 
 
 def test_decoys_hide_the_code_from_those_who_follow_sharpness(quick, with_decoys, ghost):
@@ -63,7 +63,7 @@ def test_a_run_that_tries_too_many_numbers_is_given_up(quick, ghost):
     blind = NeuralNetwork(4)
     with torch.no_grad():
         blind.output.weight.zero_()
-    assert attack._run(blind, replace(ghost, code="99999"), attack.climb_the_answer, random.Random(1)) == 3001
+    assert attack.run(blind, replace(ghost, code="99999"), attack.climb_the_answer, random.Random(1)) == 3001
 
 
 def test_a_solver_sees_what_the_network_says(network, ghost):
