@@ -105,7 +105,7 @@ def with_decoys(puzzles, seed=0):
 
 
 def opened_by_pictures(built):
-    """Whether following the sharpness of the pictures finds the code of a built puzzle, in half of the runs at least."""
+    """Whether following the sharpness of the pictures finds the code of a built puzzle, in most runs."""
     network = load(built.certificate.weights)
     runs = (attack.run(network, built.secret, attack.climb_the_pictures, random.Random(i)) for i in range(attack.RUNS))
     return statistics.median(runs) <= attack.GUESSES
