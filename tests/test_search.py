@@ -108,7 +108,7 @@ def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("rounds", [2, 3])
 def test_ratios_that_are_not_found_in_the_rounds_there_are_make_no_code_lost(monkeypatch, rounds, kind):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
     assert_is_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
