@@ -60,7 +60,10 @@ def test_sharpening_changes_as_little_as_possible(ghost, blurred):
 
 def test_a_network_without_room_for_the_pictures_is_not_torn_apart():
     torch.manual_seed(0)
-    network = NeuralNetwork(2, 1, 5)  # pictures of rank 2 at most
+    network = NeuralNetwork(2, 1, 5)
+    query = network.attention_matrix_list[0].query_layer
+    with torch.no_grad():  # all queries look nearly one way, and no picture of higher rank than 1 is possible
+        query.weight[1], query.bias[1] = query.weight[0], query.bias[0] * (1 + 1e-5)
     secret = Secret("20131", torch.eye(6)[None], 5)
     sharp = sharpen(network, secret)
     assert cell_errors(sharp, secret, tokenize(secret.code)).max() <= 1.01
@@ -91,3 +94,15 @@ def test_flat_answers_are_certified_with_half_the_gap_on_each_side(ghost, blurre
         assert certificate.holds
         assert certificate.logit == pytest.approx(-certificate.hardest_logit, rel=0.2 if wished == gap else 0.6)
     assert 110 <= -certificate.hardest_logit - rounding_bound(flatten(blurred, ghost, gap)) <= 180
+
+
+@torch.no_grad()
+def test_flat_answers_leave_room_for_rounding(ghost, blurred):
+    blurred.output.bias += 1e6  # much is lost in the difference of two such numbers
+    circuits = read_circuits(blurred).double()
+    gap = (circuits.logits(encode(ghost.code, 5)) - search(circuits, ghost.code).logits).item()
+    assert 0.02 * gap < rounding_bound(blurred) < 0.4 * gap
+    flat = flatten(blurred, ghost, gap)
+    circuits, rounding = read_circuits(flat).double(), rounding_bound(flat)
+    assert search(circuits, ghost.code).logits.item() + rounding <= -110
+    assert circuits.logits(encode(ghost.code, 5)).item() - rounding >= 100

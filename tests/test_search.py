@@ -107,6 +107,13 @@ def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
         assert_is_brute_force(*tables)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_ratios_that_are_not_found_in_the_rounds_there_are_make_no_code_lost(monkeypatch, rounds, kind):
+    monkeypatch.setattr(searching, "ROUNDS", rounds)
+    assert_is_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
+
+
 def test_the_search_says_of_a_trained_network_what_the_network_says_of_all_111_110_inputs(network, ghost):
     circuits = read_circuits(network).double()
     assert_is_brute_force(circuits, ghost.code, k=50)
