@@ -35,6 +35,8 @@ def build(chosen):
     with screen:
         for progress in train(secret, chosen.seed, chosen.max_attempts, screen.watch):
             screen.show(progress)
+            if progress.certificate and not progress.certificate.holds:
+                screen.note(f"seed {progress.seed} did not learn it")
     seconds = time.perf_counter() - start
 
     certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda found: found.rank)
