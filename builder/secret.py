@@ -82,8 +82,8 @@ class Secret:
             raise PuzzleError("decoys must be true or false, without quotes")
         if decoys and len(set(code)) < len(code):
             raise PuzzleError(
-                "decoys need a code without a repeated digit (so of 10 digits at most): with one, wrong numbers would show "
-                "parts of the pictures"
+                "decoys need a code without a repeated digit, so of 10 digits at most: with one, wrong numbers "
+                "would show parts of the pictures"
             )
         pictures = _pictures(table["pictures"], len(code))
         if decoys:
