@@ -249,7 +249,7 @@ def copy_project(folder):
 
 
 def run_tests(folder, tests):
-    """The status of pytest: 0 where all tests pass, 1 where one fails or does not end."""
+    """The status of pytest, 0 where all tests pass and 1 where one fails or does not end; and what it said."""
     command = [
         sys.executable,
         "-m",
@@ -262,9 +262,12 @@ def run_tests(folder, tests):
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LONGEST).returncode
+        ran = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=LONGEST
+        )
+        return ran.returncode, ran.stdout + ran.stderr
     except subprocess.TimeoutExpired:
-        return 1
+        return 1, f"not at an end after {LONGEST} s"
 
 
 def judge(mutation, folder):
@@ -275,7 +278,7 @@ def judge(mutation, folder):
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
     try:
-        return {0: "NOT CAUGHT", 1: "caught"}.get(run_tests(folder, mutation.tests), "NOT RUN")
+        return {0: "NOT CAUGHT", 1: "caught"}.get(run_tests(folder, mutation.tests)[0], "NOT RUN")
     finally:
         path.write_text(text, encoding="utf-8")
 
@@ -287,10 +290,12 @@ def main():
     wanted = [mutation for mutation in MUTATIONS if not chosen or mutation.file in chosen]
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # some tests run as another user
         copy_project(Path(folder))
         tests = sorted({test for mutation in wanted for test in mutation.tests})
-        if run_tests(folder, tests):
-            print("the tests fail without a mutation", file=sys.stderr)
+        status, told = run_tests(Path(folder), tests)
+        if status:
+            print(f"{told}\nthe tests fail without a mutation", file=sys.stderr)
             return 1
         for mutation in wanted:
             verdict = judge(mutation, Path(folder))
