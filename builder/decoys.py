@@ -132,6 +132,7 @@ def draw_nudges(secret, dice):
     return best * NUDGE
 
 
+@torch.random.fork_rng(devices=[])
 @torch.no_grad()
 def write_looks(tables, max_digits, dice):
     """A network with these tables, its hidden numbers turned so that none of them stands for one token or position."""
