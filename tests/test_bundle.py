@@ -121,6 +121,21 @@ def test_a_readme_that_was_edited_by_hand_is_not_replaced(ghost, certificates, t
     assert bundle.read(tmp_path / "party")
 
 
+def test_a_readme_that_is_edited_while_a_build_waits_is_not_replaced(ghost, certificates, tmp_path, monkeypatch):
+    bundle.write(tmp_path / "party", ghost, certificates[0])
+    check_folder = bundle.check_folder
+
+    def edit_after_the_check(folder):
+        check_folder(folder)
+        (folder / "README.md").write_text("My own words.\n")
+
+    monkeypatch.setattr(bundle, "check_folder", edit_after_the_check)
+    with pytest.raises(PuzzleError, match="README.md was edited by hand"):
+        bundle.write(tmp_path / "party", ghost, certificates[1])
+    assert (tmp_path / "party" / "README.md").read_text() == "My own words.\n"
+    assert (tmp_path / "party" / bundle.WEIGHTS).read_bytes() == certificates[0].weights
+
+
 def test_a_readme_and_weights_of_two_builds_are_noticed(ghost, certificates, tmp_path):
     for name, certificate in zip(("one", "two"), certificates, strict=True):
         bundle.write(tmp_path / name, ghost, certificate)
