@@ -174,11 +174,11 @@ MUTATIONS = [
     *mutations(
         "builder/decoys.py",
         "test_decoys",
-        ("NUDGE = 2.0**-7", "NUDGE = 2.0**-6"),
+        ("LARGEST = 8  #", "LARGEST = 16  #"),
         ("        table[tokens[:, None], tokens] = picture\n", ""),
         ("    tables[:, CLS, :CLS] += nudges\n", ""),
         ("dice.random() < lit", "dice.random() < 1"),
-        ("dice.choice((-NUDGE, NUDGE))", "dice.choice((0, NUDGE))"),
+        ("dice.choice((-1.0, 1.0)) * dice.choice(sizes)", "dice.choice((0.0, 1.0)) * dice.choice(sizes)"),
         ("dice = random.Random(seed)", "dice = random.Random(0)"),
         (
             "torch.tensor([dice.choice((-0.5, 0.5)) for _ in range(4)])",
