@@ -76,6 +76,7 @@ def test_a_sheet_says_which_number_and_which_head_it_shows():
     assert labels == [["CLS", *"01234"], ["CLS", *"407"]]
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_numbers_and_not_faster(tmp_path):
     def seconds(times):
         start = time.process_time()

@@ -208,6 +208,7 @@ def test_a_code_with_much_room_behind_it_is_certified():
     assert last_round(random_puzzle("31", 2, max_digits=16)).certificate.holds
 
 
+@pytest.mark.slow
 def test_eight_pictures_of_eight_digits_are_certified():
     last = last_round(random_puzzle("20131704", 8))
     network = load(last.certificate.weights)
