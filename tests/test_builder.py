@@ -24,16 +24,57 @@ def build(*arguments, **options):
     return run("-W", "error", "-m", "builder", *arguments, **options)
 
 
-def test_the_default_build_certifies_and_writes_the_five_files(tmp_path, ghost):
-    built = build("--out", tmp_path / "puzzle")
-    assert built.returncode == 0, built.stderr
-    assert built.stderr == ""
-    for line in ("Certificate: 111,110 inputs", "the pictures are sharp", f"bundle: {tmp_path / 'puzzle'}"):
+WATCHED = """
+import os, runpy, sys
+PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "os.system")
+CHANGE = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+def watch(event, arguments):
+    if event == "os.mkdir" and os.path.isdir(arguments[0]):
+        return  # it is there already
+    if event.startswith("socket.") or event in PROCESS or event in CHANGE:
+        print("SEEN", event, arguments, file=sys.stderr)
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        print("SEEN", event, arguments[0], file=sys.stderr)
+sys.addaudithook(watch)
+if sys.argv[1] == "builder":
+    sys.argv[:2] = ["builder"]
+    runpy.run_module("builder", run_name="__main__", alter_sys=True)
+else:
+    del sys.argv[0]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def watch(folder, script, *arguments):
+    """Runs a script that tells what it does to the world. It has a temporary folder of its own."""
+    (folder / "temporary").mkdir()
+    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by the tests' own training
+    return run("-W", "error", "-c", WATCHED, script, *arguments, env=environment)
+
+
+def assert_nothing_else_was_done(watched, folder):
+    """Nothing but files in the folder, and what was told is no error."""
+    assert watched.returncode == 0, watched.stderr
+    assert [line for line in watched.stderr.splitlines() if not (line.startswith("SEEN") and str(folder) in line)] == []
+    assert list((folder / "temporary").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def default_build(tmp_path_factory):
+    """A build of the default puzzle, watched, and the folder that it writes to."""
+    folder = tmp_path_factory.mktemp("default")
+    return watch(folder, "builder", "--out", folder / "puzzle", "--zip", folder / "a.zip"), folder
+
+
+def test_the_default_build_certifies_and_writes_the_five_files(default_build, ghost):
+    built, folder = default_build
+    for line in ("Certificate: 111,110 inputs", "the pictures are sharp", f"bundle: {folder / 'puzzle'}"):
         assert line in built.stdout
-    assert f"pack the bundle: python -m builder --check {tmp_path / 'puzzle'} --zip puzzle.zip" in built.stdout
+    assert f"give {folder / 'a.zip'} to your solvers" in built.stdout
     assert len(re.findall("^holds  ", built.stdout, re.MULTILINE)) == 5 and "step    0" in built.stdout
-    assert set(content(tmp_path / "puzzle")) == set(bundle.FILES)
-    assert certify(bundle.read(tmp_path / "puzzle"), ghost).holds
+    assert set(content(folder / "puzzle")) == set(bundle.FILES)
+    assert certify(bundle.read(folder / "puzzle"), ghost).holds
 
 
 def test_help_tells_what_a_build_keeps_and_needs_no_torch():
@@ -110,6 +151,11 @@ def test_zip_and_proof_make_their_folders(tiny, tmp_path, call):
 def test_a_proof_sheet_is_drawn_of_a_bundle_that_was_built_before(tmp_path, call):
     status, told, error = call("--check", "--proof", tmp_path / "proof.png")
     assert (status, error) == (0, "") and (tmp_path / "proof.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_build_without_a_zip_says_how_to_pack_it(tiny, tmp_path, call):
+    told = call(tiny, "--out", tmp_path / "out")[1]
+    assert f"pack the bundle: python -m builder {tiny} --check {tmp_path / 'out'} --zip out.zip" in told
 
 
 def test_what_the_author_added_is_named_and_what_is_left_out_too(tiny, tmp_path, call):
@@ -247,39 +293,9 @@ def test_ctrl_c_is_one_sentence_and_the_old_bundle_is_whole(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.toml", "out"]
 
 
-WATCHED = """
-import os, runpy, sys
-PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "os.system")
-CHANGE = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
-def watch(event, arguments):
-    if event == "os.mkdir" and os.path.isdir(arguments[0]):
-        return  # it is there already
-    if event.startswith("socket.") or event in PROCESS or event in CHANGE:
-        print("SEEN", event, arguments, file=sys.stderr)
-    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-        print("SEEN", event, arguments[0], file=sys.stderr)
-sys.addaudithook(watch)
-if sys.argv[1] == "builder":
-    sys.argv[:2] = ["builder"]
-    runpy.run_module("builder", run_name="__main__", alter_sys=True)
-else:
-    del sys.argv[0]
-    runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+def test_a_build_opens_no_connection_starts_no_process_and_writes_no_file_that_was_not_asked_for(default_build):
+    assert_nothing_else_was_done(*default_build)
 
 
-@pytest.mark.parametrize("script", ["builder", "puzzle/guess.py"])
-def test_no_network_no_other_process_and_no_file_that_was_not_asked_for(tiny, tmp_path, script):
-    arguments = {
-        "builder": [tiny, "--out", tmp_path / "out", "--zip", tmp_path / "a.zip"],
-        "puzzle/guess.py": ["90210"],
-    }
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
-    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by the tests' own training
-    watched = run("-c", WATCHED, script, *arguments[script], env=environment)
-    assert watched.returncode == 0, watched.stderr
-    seen = [line for line in watched.stderr.splitlines() if line.startswith("SEEN") and str(tmp_path) not in line]
-    assert seen == []
-    assert list(temporary.iterdir()) == []
+def test_a_guess_opens_no_connection_starts_no_process_and_writes_no_file(tmp_path):
+    assert_nothing_else_was_done(watch(tmp_path, "puzzle/guess.py", "90210"), tmp_path)

@@ -436,6 +436,7 @@ def test_every_fault_of_a_bundle_is_named_at_once(ghost, certificates, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_a_folder_without_classifier_is_named(tmp_path):
     shutil.copy(GUESS, tmp_path)
     assert "unpack the puzzle again" in sentence(run("guess.py", "4711", cwd=tmp_path))

@@ -58,7 +58,7 @@ def test_a_mistake_with_nowhere_to_tell_it_still_has_its_status():
 
 
 @POSIX
-@pytest.mark.parametrize("command", ["yes 4711 | $GUESS | head -n 1", "$GUESS --help | (exec <&-; sleep 1)"])
+@pytest.mark.parametrize("command", ["yes 4711 | $GUESS | head -n 1", "$GUESS --help | (exec <&-; sleep 0.2)"])
 def test_a_reader_who_leaves_is_no_trouble(command):
     left = shell(command, PYTHONUNBUFFERED="")
     assert left.stdout[:4] in ("4711", "") and left.stderr == ""

@@ -46,7 +46,7 @@ def test_the_ghost_is_learned_and_certified(ghost, rounds):
     assert all(r.hardest_code != ghost.code for r in rounds)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_other_seeds_start_elsewhere_and_are_certified_too(ghost, rounds, seed):
     last = last_round(ghost, seed)
     assert last.certificate.holds and last.seed == seed
@@ -111,9 +111,9 @@ def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch)
 
 
 def test_an_attempt_that_holds_is_the_last(ghost, monkeypatch):
-    monkeypatch.setattr(Descent, "step_limit", 50)  # seed 0 needs 40, seed 3 more
-    assert {r.seed for r in train(ghost, seed=3, max_attempts=9)} < set(range(3, 12))
-    assert {r.seed for r in train(ghost, seed=0, max_attempts=9)} == {0}
+    monkeypatch.setattr(Descent, "step_limit", 50)  # seed 3 needs more
+    rounds = list(train(ghost, seed=3, max_attempts=9))
+    assert {3} < {r.seed for r in rounds} < set(range(3, 12)) and rounds[-1].certificate.holds
 
 
 def test_an_attempt_that_cannot_show_the_pictures_ends_early(ghost, monkeypatch):
@@ -208,6 +208,7 @@ def test_a_code_with_much_room_behind_it_is_certified():
     assert last_round(random_puzzle("31", 2, max_digits=16)).certificate.holds
 
 
+@pytest.mark.slow
 def test_eight_pictures_of_eight_digits_are_certified():
     last = last_round(random_puzzle("20131704", 8))
     network = load(last.certificate.weights)

@@ -217,6 +217,7 @@ def test_two_puzzles_in_one_process_keep_their_own_code(folder, tmp_path, classi
     assert len({type(one.network) for one in (first, second, third)}) == 3
 
 
+@pytest.mark.slow
 def test_a_broken_bundle_is_one_sentence_in_a_process_too(tmp_path):
     here = shutil.copytree(PUZZLE, tmp_path / "a puzzle")
     (here / "classifier" / "torch_state_dict").write_bytes(saved(NeuralNetwork(10, 9).state_dict()))
