@@ -14,8 +14,8 @@ limit is dropped, with every code in it. Any other node is divided, in one of tw
 
 - Where the candidate's own logit is above the limit, the candidate is set apart, and the rest is divided by the first
   place in which a code differs from it (Lawler, "A Procedure for Computing the K Best Solutions", 1972).
-- Elsewhere the bound is loose, because D_h differs from max D_h. The head and place that matter most are divided into
-  digits with a large exp(score_h) and digits with a small one.
+- Elsewhere the bound is loose, because D_h differs from max D_h. For the head that matters most, the two places that
+  matter most are divided into digits with a large exp(score_h) and digits with a small one.
 """
 
 import math
@@ -32,6 +32,7 @@ from builder.threads import one_thread
 
 BATCH = 512  # nodes bounded at a time
 ROUNDS = 8  # of Dinkelbach's method, at most
+PLACES = 2  # that are halved at a time: with more, there are fewer batches, but more nodes
 PRECISION = 1e-9  # of a logit, relative to the largest vote: far above what float64 loses
 EPSILON = 1e-14  # what float64 loses in sums over places
 
@@ -72,20 +73,23 @@ class Nodes(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What bounding says of each node: see the top of this file. gain is the second bound's share of each digit.
+    """What bounding says of each node: see the top of this file.
 
-    ratio: (batch, heads). largest: max D, (batch, heads). gain: (batch, max_digits, 10), -inf where not allowed.
-    best: the largest gain at each place, (batch, max_digits). codes: the candidates, (batch, max_digits).
-    logits, bound: of the candidates and of the nodes, (batch,).
+    ratio: an upper bound of each head's N / D, (batch, heads). gain: what each digit adds to the second bound,
+    (batch, max_digits, 10), -inf where not allowed. best: the largest gain at each place, (batch, max_digits).
+    bound: of the logits, (batch,). codes, logits: the candidates, (batch, max_digits) and (batch,).
+    look: exp(score) of the candidates' digits, (batch, heads, max_digits). loose: how much each head's part of the
+    bound is above the candidate's, because its D is not max D, (batch, heads).
     """
 
     ratio: Tensor
-    largest: Tensor
     gain: Tensor
     best: Tensor
+    bound: Tensor
     codes: Tensor
     logits: Tensor
-    bound: Tensor
+    look: Tensor
+    loose: Tensor
 
     def where(self, rows):
         return Bounds(*(part[rows] for part in self))
@@ -169,7 +173,6 @@ class _Tables:
         present = allowed.any(2)  # (batch, max_digits)
         banned = torch.zeros(allowed.shape, dtype=torch.float64).masked_fill(~allowed, -math.inf)
         largest = self.cls_look + self._sum(torch.where(allowed[:, None], self.look, 0.0).amax(3), present)
-
         smallest = self.cls_look + self._sum(torch.where(allowed[:, None], self.look, math.inf).amin(3), present)
 
         for _ in range(ROUNDS):
@@ -189,25 +192,37 @@ class _Tables:
         best, digits = gain.max(2)
         best = best.masked_fill(~present, 0.0)
         bound = self.circuits.bias + (ratio + (self.cls_product - ratio * self.cls_look) / largest).sum(1) + best.sum(1)
-        codes = digits.masked_fill(~present, BLANK)
-        return Bounds(ratio, largest, gain, best, codes, self.circuits.logits(codes), bound)
+        chosen = digits[:, None].expand(-1, len(self.look), -1)
+        look = _pick(self.look, chosen)
+        there = self.cls_look + self._sum(look, present)
+        mean = (self.cls_product + self._sum(_pick(self.product, chosen), present)) / there
+        return Bounds(
+            ratio=ratio,
+            gain=gain,
+            best=best,
+            bound=bound,
+            codes=digits.masked_fill(~present, BLANK),
+            logits=self.circuits.bias + mean.sum(1),
+            look=look,
+            loose=(ratio - mean) * (1 - there / largest),
+        )
 
     def halve(self, nodes, bounds):
-        """Divides nodes by the size of exp(score), where it makes the bound most loose: returns both halves."""
+        """Divides nodes by the size of exp(score), where it makes the bound most loose: returns the parts."""
         present = nodes.allowed.any(2)
-        digits = bounds.codes.masked_fill(~present, 0)[:, None].expand(-1, len(self.look), -1)
-        look = _pick(self.look, digits)  # the candidate's
-        there = self.cls_look + self._sum(look, present)
-        product = self.cls_product + self._sum(_pick(self.product, digits), present)
-        loose = (bounds.ratio * there - product) * (1 / there - 1 / bounds.largest)
-        rows, head = torch.arange(len(loose)), loose.argmax(1)
-
-        look, table = look[rows, head], self.look[head]
+        rows, head = torch.arange(len(present)), bounds.loose.argmax(1)
+        look, table = bounds.look[rows, head], self.look[head]
         top = torch.where(nodes.allowed, table, 0.0).amax(2)
-        place = (top - look).masked_fill(~present, -1.0).argmax(1)
-        middle = (top[rows, place] + look[rows, place]) / 2
-        large = table[rows, place] > middle[:, None]
-        return [_narrow(nodes, bounds, rows, place, digits) for digits in (large, ~large)]
+        loose = (top - look).masked_fill(~present, -1.0)
+        most, places = loose.topk(min(PLACES, loose.shape[1]), dim=1)
+        places = places.where(most >= 0, places[:, :1])  # a code with one digit has its place halved twice
+        parts = [nodes.allowed]
+        for place in places.unbind(1):
+            middle = (top[rows, place] + look[rows, place]) / 2
+            large = (table[rows, place] > middle[:, None])[:, None]
+            elsewhere = ~one_hot(place, loose.shape[1]).bool()[:, :, None]
+            parts = [part & (elsewhere | digits) for part in parts for digits in (large, ~large)]
+        return [_narrow(bounds, allowed, present) for allowed in parts]
 
     @staticmethod
     def _sum(table, present):
@@ -220,13 +235,10 @@ def _pick(table, digits):
     return table.expand(len(digits), -1, -1, -1).gather(3, digits[..., None])[..., 0]
 
 
-def _narrow(nodes, bounds, rows, place, digits):
-    """The nodes in these rows, with only these digits (batch, 10) allowed at a place (batch,)."""
-    allowed = nodes.allowed[rows]
-    here = torch.arange(len(rows))
-    allowed[here, place] &= digits
-    gain = bounds.gain[rows, place].masked_fill(~allowed[here, place], -math.inf).amax(1)
-    return Nodes(allowed, bounds.ratio[rows], bounds.bound[rows] - bounds.best[rows, place] + gain)
+def _narrow(bounds, allowed, present):
+    """The nodes of these bounds with fewer digits allowed. Where a place that is present has none, there is no code."""
+    best = bounds.gain.masked_fill(~allowed, -math.inf).amax(2).masked_fill(~present, 0.0)
+    return Nodes(allowed, bounds.ratio, bounds.bound + (best - bounds.best).sum(1))
 
 
 def _set_apart(nodes, bounds):

@@ -1,10 +1,11 @@
 """The search finds what brute force finds, and settles every code there is."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder import search as searching
@@ -37,8 +38,11 @@ def assert_is_brute_force(circuits, secret, k):
     truth = hardest(logits, circuits.max_digits, secret, k + 100)
     tolerance = 1e-8 * (1 + circuits.vote.abs().max().item())
 
-    found = search(circuits, secret, k)
+    shares = [0.0]
+    found = search(circuits, secret, k, watch=lambda nodes, settled: shares.append(settled))
     assert found.complete and found.settled == 1
+    assert all(after >= before - 1e-9 for before, after in pairwise(shares)), "codes are settled once"
+    assert shares[-1] == pytest.approx(1)
     assert len(found.codes) == min(k, len(truth))
     codes = [decode(code) for code in found.codes]
     assert len(set(codes)) == len(codes) and secret not in codes
@@ -67,6 +71,7 @@ def searched_as_brute_force(drawn):
 
 @settings(max_examples=25)
 @given(TABLES)
+@example((3, 6, 181, "ties", 1))  # the hardest code has one digit, and its node is divided
 def test_the_search_finds_what_brute_force_finds(drawn):
     searched_as_brute_force(drawn)
 
