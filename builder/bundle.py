@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 from builder import files
-from builder.certify import load
 from builder.errors import Failure, PuzzleError
 from builder.handout import is_made_for, is_untouched, write_readme
 from builder.paths import BUILDER, PUZZLE
+from builder.weights import load
 from builder.words import listed
 from puzzle.guess import GuessError
 

@@ -1,6 +1,5 @@
 """What a finished network promises, and whether it keeps it: the thresholds live here."""
 
-import io
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,12 +8,13 @@ import torch
 
 from builder.circuits import read_circuits
 from builder.keyspace import count_codes, decode, encode, one_digit_off, tokens_by_length
-from builder.model import CLS, NeuralNetwork, tokenize
+from builder.model import CLS, tokenize
 from builder.rounding import rounding_bound
 from builder.search import search
 from builder.threads import one_thread
+from builder.weights import dump, load
 from builder.words import counted
-from puzzle.guess import GuessError, read_network
+from puzzle.guess import GuessError
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
@@ -22,20 +22,6 @@ CELL = 0.01  # every cell of the pictures is at most this far from its 0 or 1
 OTHER_CELL = 0.25  # a one-digit-off code has a cell that is further off than this
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
 BUDGET = 1_000_000  # nodes after which the search for them gives up
-
-
-def dump(network):
-    """The bytes of a network's file: its state dict. With one version of torch, equal weights give equal bytes."""
-    state_dict = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save(state_dict, buffer)
-    return buffer.getvalue()
-
-
-@torch.random.fork_rng(devices=[])  # a network is made with random weights first
-def load(weights):
-    """The network whose state dict has these bytes, read as guess.py reads it. Raises GuessError where it refuses."""
-    return read_network(NeuralNetwork, weights)
 
 
 class Promise(NamedTuple):

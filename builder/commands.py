@@ -11,13 +11,14 @@ from pathlib import Path
 from builder import bundle, files
 from builder.advice import advise
 from builder.attack import report
-from builder.certify import certify, load
+from builder.certify import certify
 from builder.errors import Failure, PuzzleError
 from builder.model import tokenize
 from builder.paths import GHOST, PUZZLE
 from builder.screen import Screen
 from builder.secret import Secret
 from builder.train import train
+from builder.weights import load
 from builder.words import counted
 
 

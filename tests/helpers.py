@@ -5,9 +5,9 @@ import sys
 
 import torch
 
-from builder.certify import dump, load
 from builder.model import tokenize
 from builder.paths import GHOST, PUZZLE, ROOT  # noqa: F401  tests find all paths here
+from builder.weights import dump, load
 
 GUESS = PUZZLE / "guess.py"
 

@@ -67,7 +67,17 @@ MUTATIONS = [
         ("hardest_logit=found.logits[0]", "hardest_logit=found.logits[-1]"),
         ("wrong.sum((0, 2, 3)).min()", "wrong.sum((0, 2, 3)).max()"),
         ("if secret.decoys else None", "if False else None"),
+    ),
+    *mutations(
+        "builder/weights.py",
+        "test_certify test_hostile_weights",
         ("@torch.random.fork_rng(devices=[])", ""),
+        ("len(set(archive.namelist())) == ", ""),
+        (" <= ENTRIES", ""),
+        (" or len(content) > LARGEST_FILE", ""),
+        ("sum(entry.file_size for entry in entries) > len(content)", "False"),
+        ("any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)", "False"),
+        ('if opcode.name == "GLOBAL"} <= PLAIN', "if False} <= PLAIN"),
     ),
     *mutations(
         "builder/keyspace.py",
@@ -102,6 +112,7 @@ MUTATIONS = [
         ("while stack and visited < budget", "while stack"),
         ("settled += codes_there - nodes.codes()", "settled += codes_there"),
         (".unique(dim=0)\n", "\n"),
+        ("        places = places.where(most >= 0, places[:, :1])", "        pass"),
         ("if len(logits) == k else limit", "if len(logits) else limit"),
         ("@one_thread()\n", ""),
     ),
@@ -231,11 +242,11 @@ MUTATIONS = [
     *mutations(
         "puzzle/guess.py",
         "test_weights test_hostile_weights",
-        (" or any(entry.compress_type for entry in entries)", ""),
-        ("not weight.is_contiguous() or ", ""),
-        ("not weight.abs().max() <= 1e5", "False"),
-        ("len(set(archive.namelist())) == ", ""),
-        ("                if not names <= PLAIN:\n", "                if False:\n"),
+        ("io.BytesIO(copy.getvalue())", "io.BytesIO(content)"),
+        ("weight.is_contiguous() and ", ""),
+        (" and weight.abs().max() <= 1e5", ""),
+        ("all_heads // n_hidden > 8 or ", ""),
+        (' or not 2 <= len(weights["embedding.position"]) <= 17', ""),
     ),
 ]
 

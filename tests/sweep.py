@@ -17,9 +17,10 @@ import torch
 from rich.progress import track
 
 from builder import attack
-from builder.certify import Certificate, load
+from builder.certify import Certificate
 from builder.secret import Secret
 from builder.train import train
+from builder.weights import load
 
 SWEEPS = {"1 to 8": (200, range(1, 9)), "12": (20, [12]), "16": (20, [16])}  # puzzles, and the digits of their codes
 DECOYS = 20  # puzzles with decoys

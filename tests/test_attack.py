@@ -8,10 +8,10 @@ import torch
 
 from builder import attack
 from builder.attack import duration, report
-from builder.certify import load
 from builder.model import NeuralNetwork
 from builder.secret import Secret
 from builder.train import train
+from builder.weights import load
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ import pytest
 import torch
 
 from builder import bundle, files
-from builder.certify import certify, load
+from builder.certify import certify
 from builder.errors import PuzzleError
 from builder.handout import is_made_for, write_readme
 from builder.train import train
+from builder.weights import load
 from tests.helpers import GUESS, PUZZLE, ROOT, content, run, sentence
 
 CUTS = [

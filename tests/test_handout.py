@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder import bundle
-from builder.certify import dump
 from builder.handout import draw_examples, is_made_for, is_untouched, write_readme
 from builder.model import NeuralNetwork
 from builder.secret import MAX_DIGITS, Secret
+from builder.weights import dump
 from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden

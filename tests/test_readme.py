@@ -8,10 +8,10 @@ import sys
 import pytest
 import torch
 
-from builder.certify import load
 from builder.model import tokenize
 from builder.secret import Secret
 from builder.train import train
+from builder.weights import load
 from tests.helpers import ROOT, gibibytes, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

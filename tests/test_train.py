@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from builder import train as training
-from builder.certify import cell_errors, load
+from builder.certify import cell_errors
 from builder.circuits import read_circuits
 from builder.keyspace import decode
 from builder.model import NeuralNetwork
@@ -16,6 +16,7 @@ from builder.search import search
 from builder.secret import Secret
 from builder.start import start
 from builder.train import Descent, Lesson, train
+from builder.weights import load
 
 
 @pytest.fixture
