@@ -19,7 +19,7 @@ FILES = (GUESS, README, REQUIREMENTS, MODEL, WEIGHTS)  # in the order they are w
 CODE = {".py", ".pyc", ".pyd", ".so"}
 COMPILED = "classifier/__pycache__"
 SYSTEM = {"__pycache__", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information", "$RECYCLE.BIN"}
-EDITED = "put its text into the story of the puzzle file, or give it another name"
+EDITED = "put its text into the story of the puzzle file and delete it, or give it another name"
 
 
 def check_folder(folder):

@@ -69,34 +69,38 @@ class Certificate:
     def promises(self):
         """The lines of the certificate, in the order they are shown."""
         least = math.log(RIGHT / (1 - RIGHT))
-        closest = f" ({self.hardest_codes[0]})" if self.hardest_codes else ""
+        closest = "no number could be settled"
+        if self.hardest_codes:
+            highest = self.hardest_logit + self.rounding
+            closest = f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
+            closest += "" if self.complete else ", of those settled"
         promises = [
             Promise(
                 "the code opens it",
-                "whoever types the code sees a probability of 1",
+                "whoever types the code is told that it is the right one",
                 f"at least {RIGHT}",
-                f"{self.probability:.7g}",
+                f"a probability of {self.probability:.7g}",
                 self.probability >= RIGHT and self.logit - self.rounding >= least,
             ),
             Promise(
                 "nothing else moves it",
                 "every other number answers exactly 0, on any computer",
-                f"logit at most -{FLAT:.0f}",
-                f"{self.hardest_logit:.1f} + {self.rounding:.1f} for rounding{closest}",
+                f"at most -{FLAT:.0f}",
+                closest,
                 self.complete and self.hardest_logit + self.rounding <= -FLAT and self.hardest_probability == 0,
             ),
             Promise(
                 "the pictures are sharp",
                 "with the code, the heads show the pictures as drawn",
-                f"at most {CELL} off",
-                f"{self.worst_cell:.4f} off",
+                f"at most {CELL}",
+                f"the worst cell is off by {self.worst_cell:.4f}",
                 self.worst_cell <= CELL,
             ),
             Promise(
                 "the pictures are the code's own",
                 "a code with one digit changed shows a wrong cell",
-                f"1 cell off by {OTHER_CELL}",
-                f"{counted(self.fewest_wrong_cells, 'cell')} off",
+                "at least 1 cell",
+                f"each has {counted(self.fewest_wrong_cells, 'cell')} or more off by {OTHER_CELL}",
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
@@ -111,7 +115,7 @@ class Certificate:
             promises.append(
                 Promise(
                     "wrong numbers look as sharp",
-                    "every number shows crisp pictures, and nobody sees which are the right ones",
+                    "every number shows crisp pictures, so sharpness tells nothing",
                     f"all cells within {CELL} of 0 or 1",
                     f"{self.crisp:.2%} of all cells",
                     self.crisp == 1,

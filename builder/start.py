@@ -29,9 +29,8 @@ def start(secret, seed):
         torch.manual_seed(seed)
         network = NeuralNetwork(n_hidden, n_heads, secret.max_digits)
         line = torch.nn.functional.normalize(torch.randn(n_hidden), dim=0)
-        across = torch.linalg.qr(torch.cat([line[:, None], torch.randn(n_hidden, 1 + secret.max_digits)], dim=1))[0][
-            :, 1:
-        ]
+        directions = torch.cat([line[:, None], torch.randn(n_hidden, 1 + secret.max_digits)], dim=1)
+        across = torch.linalg.qr(directions).Q[:, 1:]  # one for each position, at right angles to the line
         places = SPACING * (torch.randperm(CLS) - (CLS - 1) / 2)  # of the digits 0 to 9, in any order
 
     along = torch.outer(line, line)

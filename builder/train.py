@@ -29,9 +29,7 @@ PICTURE_WEIGHTS = 4, 30  # for even and odd seeds
 MARGIN = 4.0  # training pushes logits beyond this, right ones above and wrong ones below
 GAP = 4.0  # how far the right code's logit must be above all others before the network is finished
 OTHER_CELL = 0.5  # training moves a cell of each close code at least this far from the pictures
-BLUNT = (
-    10  # an attempt is stuck that could not show the pictures in so many rounds: it has lost a direction that they want
-)
+BLUNT = 10  # rounds that knew the code, but could not have shown the pictures: after so many, an attempt is stuck
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones in a round
 HARD_NODES = 1000  # of the search for them
@@ -167,7 +165,7 @@ class Lesson:
         self.close = one_digit_off(secret.code, secret.max_digits)
         (self.tokens,) = tokens_by_length(torch.cat([self.right, self.close]))
         self.pool = self.close
-        self.blunt = 0  # rounds in which the network knew the code, but could not have shown the pictures
+        self.blunt = 0  # rounds in which the network knew the code, but had lost a direction that the pictures need
         self.generator = torch.Generator().manual_seed(seed)
 
     def search(self, network, limit, k, budget):

@@ -73,7 +73,7 @@ def test_a_certificate_fits_and_cuts_no_number(width):
         words = f"{promise.promise} {promise.meaning} {promise.limit} {promise.found}".split()
         assert all(word in text for word in words), promise
     assert len(re.findall(r"^(holds|fails)  ", text, re.MULTILINE)) == len(CERTIFICATE.promises)
-    assert "(1234567890123456)" in text
+    assert "1234567890123456" in text.split()
 
 
 def test_a_promise_that_is_not_kept_is_told():

@@ -117,6 +117,7 @@ def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
 def test_ratios_that_are_not_found_in_the_rounds_there_are_make_no_code_lost(monkeypatch, rounds, kind):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
     assert_is_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
+    assert_is_brute_force(random_circuits(2, heads=1, seed=8, kind=kind), "47", k=10)
 
 
 def test_the_search_says_of_a_trained_network_what_the_network_says_of_all_111_110_inputs(network, ghost):
@@ -149,6 +150,14 @@ def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has():
     torch.testing.assert_close(found.logits, circuits.logits(found.codes))
     best = search(circuits, "123", 10)
     assert best.complete and (best.logits >= found.logits - 1e-9).all()
+
+
+def test_a_code_just_above_the_limit_is_found_once():
+    """Its node is divided and not set apart, because the limit is within the search's precision."""
+    circuits = random_circuits(3, heads=2, seed=1)
+    (top,) = search(circuits, "", 1).logits.tolist()
+    found = search(circuits, "", 5, limit=top - searching.PRECISION / 2)
+    assert [decode(code) for code in found.codes] == ["357"]
 
 
 def test_a_search_computes_with_one_thread():
