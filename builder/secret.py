@@ -20,6 +20,7 @@ CELLS = {".": 0.0, "#": 1.0}
 UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
 MAX_CHARACTERS = {"title": 80, "story": 10_000, "difficulty": 80}
+MAX_DECOY_DIGITS = 7  # of a code with one picture: from 8 on, no seed of many learnt the decoys
 SPELLED_OUT = 3  # digits from which on a text must not hold the code: shorter ones occur in any text
 
 TITLE = "A number in a network"
@@ -86,6 +87,8 @@ class Secret:
                 "would show parts of the pictures"
             )
         pictures = _pictures(table["pictures"], len(code))
+        if decoys and len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS:
+            raise PuzzleError(f"decoys need two pictures or more where a code has over {MAX_DECOY_DIGITS} digits")
         if decoys:
             _check_places_differ(pictures)
         texts = {key: _text(key, table[key], code) for key in MAX_CHARACTERS if key in table}

@@ -198,7 +198,14 @@ MUTATIONS = [
     ),
     *mutations("builder/decoys.py", "test_train", ("@torch.random.fork_rng(devices=[])\n", "")),
     *mutations("builder/threads.py", "test_threads", ("    finally:\n", "    except ZeroDivisionError:\n")),
-    *mutations("builder/secret.py", "test_decoys", ("len(set(code)) < len(code)", "False")),
+    *mutations(
+        "builder/secret.py",
+        "test_decoys",
+        ("len(set(code)) < len(code)", "False"),
+        ("decoys and len(pictures) == 1 and ", "decoys and "),
+        ("len(code) > MAX_DECOY_DIGITS", "len(code) > MAX_DIGITS"),
+    ),
+    *mutations("builder/advice.py", "test_advice", ("secret.decoys and ", ""), ("len(secret.code) > 5", "False")),
     *mutations(
         "builder/handout.py",
         "test_handout",

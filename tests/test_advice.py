@@ -15,6 +15,15 @@ def secret(*pictures, code=None):
 GOOD = "#.. .#. ..#"
 
 
+@pytest.mark.parametrize(
+    ("digits", "pictures", "decoys", "told"), [(6, 1, 1, 1), (6, 1, 0, 0), (6, 2, 1, 0), (5, 1, 1, 0)]
+)
+def test_one_picture_for_decoys_with_many_digits_is_told(digits, pictures, decoys, told):
+    cells = [torch.eye(1 + digits), 1 - torch.eye(1 + digits)][:pictures]
+    advice = advise(Secret("123456"[:digits], torch.stack(cells), 6, decoys=bool(decoys)))
+    assert len(advice) == told and all("draw a second picture" in sentence for sentence in advice)
+
+
 def test_the_ghost_needs_no_advice(ghost):
     assert advise(ghost) == []
 

@@ -105,8 +105,23 @@ def test_a_code_with_a_repeated_digit_is_refused(code):
         Secret.parse(f"{text} true".encode())
 
 
+def test_one_picture_is_refused_from_8_digits_on():
+    def puzzle(digits, pictures):
+        rows = ["." * place + "#" * (1 + digits - place) for place in range(1 + digits)]  # no two places are alike
+        drawing = "'''\n{}\n'''".format("\n".join(rows))
+        drawings = ", ".join([drawing] * pictures)
+        return f"code = '{'012345678'[:digits]}'\npictures = [{drawings}]\ndecoys = true".encode()
+
+    assert Secret.parse(puzzle(7, 1)).decoys and Secret.parse(puzzle(8, 2)).decoys
+    with pytest.raises(PuzzleError, match="two pictures or more where a code has over 7 digits"):
+        Secret.parse(puzzle(8, 1))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("code", "heads"), [("8", 1), ("40", 1), ("20531", 2), ("20531749", 3), ("0123456789", 4)])
+@pytest.mark.parametrize(
+    ("code", "heads"),
+    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("20531749", 3), ("0123456789", 2), ("0123456789", 4)],
+)
 def test_decoys_of_other_sizes_are_certified(code, heads):
     size = 1 + len(code)
     for seed in range(3):
