@@ -5,6 +5,7 @@ processes   the builder and the guess script as whole processes against a bare i
 growth      the time to build and to certify random puzzles, from 4 to 16 digits
 proof       the certificate's search against the network in batches, and the rounding bound against what was found
 decoys      the default puzzle with decoys against the same without
+attacks     the attack report of the default puzzle without and with decoys, and of random ones of 8 and 16 digits
 busy        building and certifying beside a busy process on every core against the same alone, in turn
 
 Times are medians. Random puzzles have pictures of random cells, and a code that is not one digit throughout.
@@ -30,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import pad
 
+from builder.attack import RUNS, report
 from builder.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share
 from builder.circuits import BLANK, read_circuits
 from builder.keyspace import count_codes, random_codes, tokens_by_length
@@ -196,6 +198,21 @@ def decoys(n):
         yield f"{name} | {certified(built)} | {median(puzzle.seconds for puzzle in built):.2f} | {crisp:.2%}"
 
 
+def attacks(n):
+    ghost = Secret.read(GHOST)
+    puzzles = {
+        "default puzzle": build(ghost),
+        "with decoys": build(replace(ghost, decoys=True)),
+        "8 digits": random_puzzles(8, 3, n)[0],
+        "16 digits": random_puzzles(16, 3, n)[0],
+    }
+    yield " | ".join(["attack", *puzzles])
+    reports = [report(*networks([puzzle]), puzzle.secret) for puzzle in track(puzzles.values(), "attacks")]
+    for found in zip(*reports, strict=True):
+        yield " | ".join([found[0].name, *(attack.cost for attack in found)])
+    yield f"Guesses are medians of {RUNS} runs. Random puzzles have 3 pictures."
+
+
 @contextmanager
 def busy_cores():
     """Keeps every core busy with a process of its own."""
@@ -241,7 +258,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {section.__name__: section for section in (training, processes, growth, proof, decoys, busy)}
+    sections = {section.__name__: section for section in (training, processes, growth, proof, decoys, attacks, busy)}
     parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*sections, "all"], default="all")
     parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
     parser.add_argument("--quick", action="store_true", help="one repetition instead of five")
