@@ -68,9 +68,8 @@ def draw_examples(secret, max_digits, weights):
     dice = random.Random(sha256(b"|".join([secret.code.encode(), pictures, weights])).digest())
     examples = []
     while len(examples) < 3:
-        length = max(
-            max_digits - len(examples), min(3, max_digits)
-        )  # a short example would tell which digits are not in
+        # An example is no part of the code. With one digit, it would tell that the code has no such digit.
+        length = max(max_digits - len(examples), min(3, max_digits))
         code = "".join(dice.choices(DIGITS, k=length))
         if code not in examples and not _hints_at(code, secret.code):
             examples.append(code)

@@ -214,7 +214,7 @@ MUTATIONS = [
         (" or holds_code", ""),
         ("[secret.code.encode(), pictures, weights]", "[secret.code.encode(), weights]"),
         ("[secret.code.encode(), pictures, weights]", "[secret.code.encode(), pictures]"),
-        ("min(3, max_digits)\n", "1\n"),
+        ("min(3, max_digits))", "1)"),
         ("_close_fence(secret.story)", "secret.story"),
         ("edition[2].decode() == _digest(weights)", "True"),
     ),
