@@ -47,7 +47,7 @@ from tests.original import original_loop
 from tests.sweep import build, draw
 
 SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
-SPIN = "import time; end = time.monotonic() + 600\nwhile time.monotonic() < end: pass"  # it ends, come what may
+SPIN = "import time; end = time.monotonic() + 600\nwhile time.monotonic() < end: pass"  # ends even if not killed
 
 track = partial(progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
@@ -61,7 +61,7 @@ def clock(work):
 
 @cache
 def random_puzzles(digits, pictures, n):
-    """Builds n random puzzles, which sections share."""
+    """n random puzzles, built once for all sections."""
     dice, built = random.Random(100 * digits + pictures), []
     for _ in track(range(n), f"puzzles of {digits} digits"):
         secret = draw(dice, digits, digits, pictures)
@@ -156,7 +156,7 @@ def network_rate(network, digits):
 
 
 def largest_difference(network, digits):
-    """Between the network's logits and the tables': over all codes if they are few, else over random ones."""
+    """Between the network's logits and the tables': over all codes of up to 5 digits, or else over random ones."""
     dice = torch.Generator().manual_seed(0)
     codes = all_codes(digits) if digits <= 5 else random_codes(SAMPLE, digits, dice)
     codes = codes[(codes != BLANK).sum(1).argsort(stable=True)]  # short ones first, as they are asked
@@ -165,7 +165,7 @@ def largest_difference(network, digits):
 
 
 def spoken(seconds):
-    """A duration in the largest unit of which there are two."""
+    """A duration in words, in the largest unit of which it holds at least two."""
     for unit, size in {"years": 365.25 * 86_400, "days": 86_400, "hours": 3_600, "minutes": 60}.items():
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
@@ -220,7 +220,7 @@ def busy_cores():
     try:
         for _ in range(os.cpu_count() or 1):
             spinning.append(subprocess.Popen([sys.executable, "-c", SPIN]))
-        time.sleep(0.5)  # until they spin
+        time.sleep(0.5)  # lets them start
         yield
     finally:
         for process in spinning:

@@ -1,4 +1,4 @@
-"""Fixtures: the default secret, the bundle that lies in puzzle/, a small puzzle, the builder called in this process."""
+"""Fixtures: the default secret, the bundle in puzzle/, a small puzzle, the builder called in this process."""
 
 import sys
 
@@ -24,7 +24,7 @@ def ghost():
 
 @pytest.fixture(scope="session")
 def network():
-    """The network of the bundle that lies in puzzle/."""
+    """The network of the bundle in puzzle/."""
     return bundle.read(PUZZLE)
 
 
@@ -50,7 +50,7 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """Calls the builder in this process, where torch is loaded: returns status, output and errors."""
+    """Calls the builder in this process, where torch is already loaded. Returns its status, output and errors."""
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""What tests share beside their fixtures: paths, scripts run as processes, puzzles and networks made for a test."""
+"""What tests share besides their fixtures: paths, scripts run as processes, puzzles and networks made for a test."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ GUESS = PUZZLE / "guess.py"
 
 
 def run(*command, cwd=ROOT, **options):
-    """Runs python with these arguments; returns the finished process, its output as text."""
+    """Runs python with these arguments. Returns the finished process, with its output as text."""
     return subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=cwd,
@@ -31,7 +31,7 @@ def guess(*arguments, **options):
 
 
 def sentence(process, status=2):
-    """What a process said when it refused: one line, no traceback, nothing else."""
+    """The one line that a process wrote when it refused. Asserts its status, and that it wrote no other line."""
     assert process.returncode == status, process.stderr
     assert process.stderr.count("\n") == 1, process.stderr
     return process.stderr
@@ -43,12 +43,12 @@ def content(folder):
 
 
 def gibibytes(maxrss):
-    """The peak memory that the operating system tells: bytes on macOS, KiB elsewhere."""
+    """A peak of memory in GiB. maxrss: as the operating system gives it, in bytes on macOS and in KiB elsewhere."""
     return maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def changed(network, change):
-    """A copy of the network after change(copy), in which weights may be changed in place."""
+    """A copy of the network, after change(copy) has changed its weights in place."""
     copy = load(dump(network))
     with torch.no_grad():
         change(copy)
@@ -57,5 +57,5 @@ def changed(network, change):
 
 @torch.no_grad()
 def probability(network, code):
-    """What the network itself answers to a code (string)."""
+    """The network's own answer to a code (string): a float."""
     return network(tokenize(code)).item()

@@ -1,7 +1,7 @@
 """Breaks the project in many small ways, one at a time, and says which of them the tests catch: python -m tests.mutate
 
 Each mutation is made in a copy of the project in a temporary folder, where the tests named with it run until the first
-fails. It takes some minutes. Ends with status 1 if a mutation is not caught, or its text is not found once.
+fails. It takes some minutes. Ends with status 1 if a mutation is not caught, or if its text is not there exactly once.
 """
 
 import argparse
@@ -259,7 +259,7 @@ MUTATIONS = [
 
 
 def copy_project(folder):
-    """The project's files in a folder."""
+    """Copies the project's files into a folder."""
     for name in COPIED:
         path = ROOT / name
         leave_out = shutil.ignore_patterns("__pycache__", ".*")
@@ -267,7 +267,7 @@ def copy_project(folder):
 
 
 def run_tests(folder, tests):
-    """The status of pytest, 0 where all tests pass and 1 where one fails or does not end; and what it said."""
+    """The status of pytest, and its output. The status is 0 if all tests pass, and 1 if one fails or does not end."""
     command = [
         sys.executable,
         "-m",
@@ -285,7 +285,7 @@ def run_tests(folder, tests):
         )
         return ran.returncode, ran.stdout + ran.stderr
     except subprocess.TimeoutExpired:
-        return 1, f"not at an end after {LONGEST} s"
+        return 1, f"still running after {LONGEST} s"
 
 
 def judge(mutation, folder):

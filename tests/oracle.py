@@ -1,4 +1,4 @@
-"""What the builder's short ways are compared with: a look at every code there is, and every rounding on its way."""
+"""The slow ways that the builder's short ones are compared with: they look at every code and at every rounding."""
 
 import copy
 
@@ -18,7 +18,7 @@ def digits(length):
 
 
 def all_codes(max_digits):
-    """All codes there are, as a batch: short ones first, those of one length in the order of their numbers."""
+    """All codes as a batch, (n, max_digits): short ones first, those of one length in the order of their numbers."""
     return torch.cat(
         [pad(digits(length), (0, max_digits - length), value=CLS + 1) for length in range(1, max_digits + 1)]
     )

@@ -1,4 +1,4 @@
-"""The original's training loop, which the benchmark compares with: the notebook that this project started from."""
+"""The training loop of the notebook that this project started from. The benchmark compares with it."""
 
 import random
 
@@ -9,7 +9,10 @@ from builder.model import NeuralNetwork, tokenize
 
 
 def original_loop(secret, rounds):
-    """Trains a network for so many rounds (iterable): no positions, one example at a time, three steps a round."""
+    """Trains a network without positions, one round for each item of rounds (an iterable).
+
+    A round has three steps of one example each: a random wrong code, the code with one digit changed, the code.
+    """
     torch.manual_seed(121)
     dice = random.Random(121)
     network = NeuralNetwork(10)

@@ -1,8 +1,8 @@
-"""Builds and certifies many puzzles, to see whether it always works: python -m tests.sweep
+"""Builds and certifies many puzzles, to see whether that always works: python -m tests.sweep
 
-Random puzzles have 1 to 4 pictures of random cells, and in three of ten one digit is repeated throughout the code. The
-awkward ones are made by hand: diagonals, checkerboards, pictures that are all dark or all lit, many pictures, short
-codes in long networks. Ends with status 1 if one of them could not be certified.
+Random puzzles have 1 to 4 pictures of random cells, and three in ten have a code of one repeated digit. The awkward
+ones are made by hand: diagonals, checkerboards, pictures that are all dark or all lit, many pictures, short
+codes in long networks. Ends with status 1 if one of them is not certified.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Built(NamedTuple):
 
 
 def draw(dice, digits, max_digits, heads=None):
-    """A random puzzle with a code of so many digits."""
+    """A random puzzle whose code has this many digits. heads: None for 1 to 4 pictures."""
     code = "".join(dice.choice("0123456789") for _ in range(digits))
     if dice.random() < 0.3:
         code = code[0] * digits
@@ -82,14 +82,14 @@ def awkward():
 
 
 def build(secret, seed=0):
-    """Trains and certifies a puzzle, with the clock running."""
+    """Trains and certifies a puzzle, and measures the time."""
     start = time.perf_counter()
     *_, last = train(secret, seed)
     return Built(secret, time.perf_counter() - start, 1 + last.seed - seed, last.certificate)
 
 
 def sweep(puzzles, digits, seed=0):
-    """Draws random puzzles, and builds one after the other as it yields them."""
+    """Draws random puzzles, and yields each one when it is built. digits: the lengths that a code may have."""
     dice = random.Random(seed)
     for _ in range(puzzles):
         length = dice.choice(digits)
@@ -97,7 +97,7 @@ def sweep(puzzles, digits, seed=0):
 
 
 def with_decoys(puzzles, seed=0):
-    """Draws random puzzles with decoys, 4 to 8 different digits and 2 to 4 pictures, and builds them."""
+    """Draws random puzzles with decoys, and yields each one when it is built: 4 to 8 different digits, 2 to 4 heads."""
     dice = random.Random(seed)
     for _ in range(puzzles):
         digits, heads = dice.randint(4, 8), dice.randint(2, 4)
@@ -106,7 +106,7 @@ def with_decoys(puzzles, seed=0):
 
 
 def opened_by_pictures(built):
-    """Whether following the sharpness of the pictures finds the code of a built puzzle, in most runs."""
+    """Whether most runs that follow the sharpness of the pictures find the code of a built puzzle."""
     network = load(built.certificate.weights)
     runs = (attack.run(network, built.secret, attack.climb_the_pictures, random.Random(i)) for i in range(attack.RUNS))
     return statistics.median(runs) <= attack.GUESSES
@@ -126,8 +126,10 @@ def report(name, built):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="of each group of random puzzles (default: 1, all)")
-    parser.add_argument("--seed", type=int, default=0, help="where the dice start from (default: 0)")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="build this share of each group of random puzzles (default: 1)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="where the random numbers start from (default: 0)")
     chosen = parser.parse_args()
 
     everything = []

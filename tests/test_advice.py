@@ -1,4 +1,4 @@
-"""Advice on drawings: what gives them away is told, what is well drawn is not."""
+"""Advice names what gives a drawing away, and says nothing about a good drawing."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ GOOD = "#.. .#. ..#"
 @pytest.mark.parametrize(
     ("digits", "pictures", "decoys", "told"), [(6, 1, 1, 1), (6, 1, 0, 0), (6, 2, 1, 0), (5, 1, 1, 0)]
 )
-def test_one_picture_for_decoys_with_many_digits_is_told(digits, pictures, decoys, told):
+def test_decoys_with_one_picture_and_many_digits_get_advice(digits, pictures, decoys, told):
     cells = [torch.eye(1 + digits), 1 - torch.eye(1 + digits)][:pictures]
     advice = advise(Secret("123456"[:digits], torch.stack(cells), 6, decoys=bool(decoys)))
     assert len(advice) == told and all("draw a second picture" in sentence for sentence in advice)
@@ -28,7 +28,7 @@ def test_the_ghost_needs_no_advice(ghost):
     assert advise(ghost) == []
 
 
-def test_a_drawing_that_is_whole_before_the_last_digit_is_told():
+def test_a_drawing_that_is_whole_before_the_last_digit_is_named():
     (advice,) = advise(secret("#.. .#. ...", "##. ##. ..."))
     assert advice == (
         "the code without its last digit shows the whole drawing, because row 3 and column 3 are dark in every "
@@ -44,7 +44,7 @@ def test_one_cell_of_the_last_row_or_column_is_enough(last):
     assert advise(secret(last, "##. ##. ...")) == []
 
 
-def test_a_code_keeps_one_digit():
+def test_advice_leaves_out_no_more_digits_than_all_but_one():
     assert "its last digit shows" in advise(secret("#.. ... ..."))[0]
     assert advise(secret("#. ..")) == []
 

@@ -1,4 +1,4 @@
-"""An answer shows the same on every console, with what that console has."""
+"""An answer shows the same picture on every console, in the colours or characters that the console has."""
 
 import io
 import os
@@ -112,7 +112,7 @@ def test_the_colours_are_viridis():
 
 
 def lightness(colour):
-    """How bright a colour looks, 0 to 1 (relative luminance, which eyes of every kind see)."""
+    """How bright a colour looks, 0 to 1 (relative luminance, which colour-blind people see too)."""
     channels = (value / 255 for value in bytes.fromhex(colour[1:]))
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -136,7 +136,7 @@ def test_nine_equal_steps_lie_between_the_lowest_value_and_the_highest():
 
 @pytest.mark.parametrize("off", [0.0, 0.01, 0.05])
 def test_cells_nearly_0_or_1_look_like_0_or_1(off):
-    """Else a picture drawn with care would look better than one that is a little off."""
+    """Otherwise an exact picture would look better than one that is a little off."""
     heatmap = Heatmap("", [[-off, off, 0.0], [1 - off, 1 + off, 1.0]], [])
     assert heatmap.levels == [[0, 0, 0], [8, 8, 8]]
 
@@ -207,16 +207,16 @@ def test_no_number_is_cut_at_any_width(width, figure, code):
         (0.0, "0"),
     ],
 )
-def test_the_figure_says_what_matters(probability, figure):
+def test_the_figure_is_short_and_nothing_is_rounded_to_0_or_1(probability, figure):
     assert Answer("1", probability, [[[0.0]]]).figure == figure
 
 
 @pytest.mark.parametrize(("probability", "told"), [(0.0, False), (0.5, False), (0.51, True), (1.0, True)])
-def test_the_right_number_gets_a_warm_line_and_no_other_does(probability, told):
+def test_only_the_right_number_gets_the_line_that_it_is_found(probability, told):
     text = shown(Answer("1", probability, [[[0.0, 1.0]] * 2]), width=80)
     assert ("You found it" in text) == told
     assert len(text.splitlines()) == 8 + told
 
 
-def test_one_height_everywhere_is_one_colour():
+def test_equal_values_have_one_colour():
     assert Heatmap("", [[3.0, 3.0]], ["CLS"]).levels == [[0, 0]]

@@ -1,4 +1,4 @@
-"""The attack report says what attacks cost, on the very network, by what a solver sees."""
+"""The attack report says what attacks cost. They ask the network itself, and see what a solver sees."""
 
 import random
 from dataclasses import replace
@@ -74,7 +74,7 @@ def test_a_solver_sees_what_the_network_says(network, ghost):
 
 
 def test_a_climb_goes_up_until_no_neighbour_is_higher(ghost):
-    """With the sum of the digits for a height, it ends at the longest number of nines."""
+    """Where the height of a number is the sum of its digits, a climb ends at 99999."""
     seen = []
 
     class Sums(attack._Solver):

@@ -1,4 +1,4 @@
-"""The builder as its author runs it: a process, its words, its status."""
+"""The builder as an author runs it: what it writes, what it says, and its status."""
 
 import os
 import re
@@ -46,7 +46,7 @@ else:
 
 
 def watch(folder, script, *arguments):
-    """Runs a script that tells what it does to the world. It has a temporary folder of its own."""
+    """Runs a script, and reports what it opens, changes and starts. It has a temporary folder of its own."""
     (folder / "temporary").mkdir()
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))}
     environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by the tests' own training
@@ -54,7 +54,7 @@ def watch(folder, script, *arguments):
 
 
 def assert_nothing_else_was_done(watched, folder):
-    """Nothing but files in the folder, and what was told is no error."""
+    """Asserts that a watched script succeeded, changed nothing outside of the folder, and reported no error."""
     assert watched.returncode == 0, watched.stderr
     assert [line for line in watched.stderr.splitlines() if not (line.startswith("SEEN") and str(folder) in line)] == []
     assert list((folder / "temporary").iterdir()) == []
@@ -62,7 +62,7 @@ def assert_nothing_else_was_done(watched, folder):
 
 @pytest.fixture(scope="module")
 def default_build(tmp_path_factory):
-    """A build of the default puzzle, watched, and the folder that it writes to."""
+    """The default puzzle's watched build (a finished process), and the folder that it wrote to."""
     folder = tmp_path_factory.mktemp("default")
     return watch(folder, "builder", "--out", folder / "puzzle", "--zip", folder / "a.zip"), folder
 
@@ -94,13 +94,13 @@ def test_help_tells_what_a_build_keeps_and_needs_no_torch():
     assert max(map(len, helped.stdout.splitlines())) <= 100
 
 
-def test_the_lying_bundle_is_certified(call):
+def test_the_bundle_in_puzzle_is_certified(call):
     status, told, error = call("--check")
     assert (status, error) == (0, "")
     assert "Certificate: 111,110 inputs" in told and told.count("holds  ") == 5
 
 
-def test_a_puzzle_of_ones_own_with_zip_and_proof(tiny, tmp_path, call):
+def test_a_puzzle_of_ones_own_is_built_with_zip_and_proof_sheet(tiny, tmp_path, call):
     out, packed, proof = tmp_path / "für dich", tmp_path / "an dich.zip", tmp_path / "proof.png"
     status, _, error = call(tiny, "--out", out, "--zip", packed, "--proof", proof, "--seed", 4)
     assert (status, error) == (0, "")
@@ -167,7 +167,7 @@ def test_what_the_author_added_is_named_and_what_is_left_out_too(tiny, tmp_path,
         assert "handed out as well: letter.txt" in told and "left out: .DS_Store" in told
 
 
-def test_a_story_that_changed_after_the_build_is_told(tiny, tmp_path, call):
+def test_a_story_that_changed_after_the_build_is_noticed(tiny, tmp_path, call):
     assert call(tiny, "--out", tmp_path / "out")[0] == 0
     tiny.write_text(f"story = 'Once.'\n{tiny.read_text()}")
     status, _, error = call(tiny, "--check", tmp_path / "out")
@@ -186,7 +186,7 @@ def test_advice_is_shown_and_the_build_goes_on(tiny, tmp_path, call):
     assert status == 0 and "advice: the code without its last digit shows the whole drawing" in told
 
 
-def test_an_interrupted_build_is_told_of_by_the_next_build_and_by_a_check(tiny, tmp_path, call):
+def test_the_next_build_and_a_check_report_an_interrupted_build(tiny, tmp_path, call):
     out = tmp_path / "out"
     assert "was interrupted" not in call(tiny, "--out", out)[1]
     (out / files.LOCK).write_bytes(b"")
@@ -200,14 +200,14 @@ def test_an_interrupted_build_is_told_of_by_the_next_build_and_by_a_check(tiny, 
 
 
 def test_other_bytes_for_the_default_puzzle_are_explained(tmp_path, call, monkeypatch, ghost):
-    """Where the processor rounds otherwise, puzzle/ gets other weights than the repository has."""
+    """Where the processor rounds differently, puzzle/ gets other weights than the repository has."""
     here = tmp_path / "puzzle"
     shutil.copytree(PUZZLE, here)
     for module in (commands, bundle):
         monkeypatch.setattr(module, "PUZZLE", here)
-    lying = (PUZZLE / bundle.WEIGHTS).read_bytes()
+    committed = (PUZZLE / bundle.WEIGHTS).read_bytes()
     status, told, _ = call("--out", here)
-    same = (here / bundle.WEIGHTS).read_bytes() == lying
+    same = (here / bundle.WEIGHTS).read_bytes() == committed
     assert status == 0 and ("other bytes than before" in told) != same
     *_, last = train.train(ghost, 1)
     bundle.write(here, ghost, last.certificate)
@@ -244,7 +244,7 @@ def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, cal
         (["--colour"], "--help tells what is possible"),
     ],
 )
-def test_a_mistake_is_one_sentence(tiny, tmp_path, arguments, told, call):
+def test_a_mistake_gets_one_sentence(tiny, tmp_path, arguments, told, call):
     before = content(tmp_path)
     status, output, error = call(*(word.format(tiny=tiny, folder=tmp_path) for word in arguments))
     assert (status, output) == (2, "")
@@ -277,7 +277,7 @@ def test_a_full_disk_loses_nothing(tiny, tmp_path, old):
 
 
 @posix
-def test_ctrl_c_is_one_sentence_and_the_old_bundle_is_whole(tmp_path):
+def test_ctrl_c_gets_one_sentence_and_the_old_bundle_is_whole(tmp_path):
     (tmp_path / "long.toml").write_text(LONG)
     shutil.copytree(PUZZLE, tmp_path / "out")
     before = content(tmp_path)

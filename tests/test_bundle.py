@@ -1,4 +1,4 @@
-"""The bundle is whole, or the builder says that it isn't and mends it; it holds what it must and nothing else."""
+"""The bundle is whole, or the builder says that it isn't and mends it. It holds what it must and nothing else."""
 
 import os
 import pickle
@@ -27,14 +27,8 @@ from builder.train import train
 from builder.weights import load
 from tests.helpers import GUESS, PUZZLE, ROOT, content, run, sentence
 
-CUTS = [
-    (True, 0),
-    (False, 0),
-    (False, 1),
-    (False, 2),
-    (False, 3),
-    (False, 4),
-]  # an old bundle lies there; files placed
+# Where a build is killed: whether an old bundle is there, and how many files are in place by then.
+CUTS = [(True, 0), (False, 0), (False, 1), (False, 2), (False, 3), (False, 4)]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +143,7 @@ def test_a_readme_and_weights_of_two_builds_are_noticed(ghost, certificates, tmp
     assert bundle.read(tmp_path / "two")
 
 
-def test_a_readme_that_a_changed_puzzle_file_would_not_give_is_told(ghost, certificates, tmp_path):
+def test_a_readme_that_a_changed_puzzle_file_would_not_give_is_noticed(ghost, certificates, tmp_path):
     bundle.write(tmp_path / "party", ghost, certificates[0])
     assert bundle.tells(tmp_path / "party", ghost)
     for changed in ({"story": "Another story."}, {"title": "Another"}, {"difficulty": "hard"}):
@@ -179,8 +173,8 @@ def test_one_bundle_packs_to_the_same_bytes_whatever_the_clock(ghost, certificat
     assert b"pyc" not in (tmp_path / "one.zip").read_bytes()
 
 
-def test_nothing_leaks(ghost, tmp_path):
-    """Every byte of the bundle, of its zip, and of what the state dict's archive holds."""
+def test_the_bundle_gives_away_neither_the_secret_nor_the_authors_machine(ghost, tmp_path):
+    """Looks at every file of the bundle, at what the archive of its weights holds, and at the entries of its zip."""
     bundle.pack(PUZZLE, tmp_path / "hand-out.zip")
     texts = {name: (PUZZLE / name).read_bytes() for name in bundle.FILES if name != bundle.WEIGHTS}
     weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
@@ -218,14 +212,14 @@ def test_nothing_leaks(ghost, tmp_path):
     )
 
 
-def test_the_bundle_holds_no_other_file():
+def test_puzzle_holds_the_five_files_alone():
     tracked = subprocess.run(["git", "ls-files", "puzzle"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode == 0:
         assert set(tracked.stdout.split()) <= {f"puzzle/{name}" for name in bundle.FILES}
     assert set(content(PUZZLE)) == set(bundle.FILES)
 
 
-# A build that writes over and over again, each time a new folder and the same old one, until it is killed.
+# A build that writes until it is killed: again and again, into the same old folder and into a new one.
 WRITER = """
 import pickle, sys
 from itertools import count
@@ -277,8 +271,8 @@ def end(process):
     process.communicate()
 
 
-def is_whole_or_told_of(folder):
-    """Whether the bundle is whole; if it isn't, the builder says why, or there is no file yet."""
+def is_whole_or_reported(folder):
+    """Whether the bundle is whole. If it isn't, asserts that the builder says why, or that there is no file yet."""
     if not content(folder):
         return False
     try:
@@ -291,14 +285,14 @@ def is_whole_or_told_of(folder):
     return True
 
 
-def is_mended(folder, secret, certificate):
+def assert_a_build_mends(folder, secret, certificate):
     bundle.write(folder, secret, certificate)
     assert bundle.read(folder) and bundle.tells(folder, secret)
     assert set(content(folder)) == set(bundle.FILES)  # no litter
-    return True
 
 
-def killed_builds_are_whole_or_told_of(ghost, certificates, folder, times):
+def killed_builds_are_whole_or_reported(ghost, certificates, folder, times):
+    """Kills builds at random moments. Returns how many folders held a whole bundle then, and how many did not."""
     dice = random.Random(times)
     found = {True: 0, False: 0}
     for i in range(times):
@@ -309,24 +303,24 @@ def killed_builds_are_whole_or_told_of(ghost, certificates, folder, times):
         time.sleep(dice.uniform(0, 0.05))
         end(writer)
         for path in here.iterdir():
-            found[is_whole_or_told_of(path)] += 1
-            assert is_mended(path, ghost, certificates[0])
+            found[is_whole_or_reported(path)] += 1
+            assert_a_build_mends(path, ghost, certificates[0])
         shutil.rmtree(here)
     return found
 
 
-def test_a_killed_build_leaves_a_whole_bundle_or_is_told_of(ghost, certificates, tmp_path):
-    assert killed_builds_are_whole_or_told_of(ghost, certificates, tmp_path, 1)[True]
+def test_a_killed_build_leaves_a_whole_bundle_or_is_reported(ghost, certificates, tmp_path):
+    assert killed_builds_are_whole_or_reported(ghost, certificates, tmp_path, 1)[True]
 
 
 @pytest.mark.slow
-def test_a_hundred_killed_builds_leave_a_whole_bundle_or_are_told_of(ghost, certificates, tmp_path):
-    assert killed_builds_are_whole_or_told_of(ghost, certificates, tmp_path, 100)[True] >= 100
+def test_a_hundred_killed_builds_leave_a_whole_bundle_or_are_reported(ghost, certificates, tmp_path):
+    assert killed_builds_are_whole_or_reported(ghost, certificates, tmp_path, 100)[True] >= 100
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize(("old", "last"), [(True, 1), *(pytest.param(*at, marks=pytest.mark.slow) for at in CUTS)])
-def test_a_build_that_is_killed_between_two_files_is_told_of_and_mended(ghost, certificates, tmp_path, old, last):
+def test_a_build_that_is_killed_between_two_files_is_reported_and_mended(ghost, certificates, tmp_path, old, last):
     folder = tmp_path / "party"
     if old:
         bundle.write(folder, ghost, certificates[0])
@@ -334,18 +328,18 @@ def test_a_build_that_is_killed_between_two_files_is_told_of_and_mended(ghost, c
     cut = start(CUT_SHORT, replace(ghost, title="Another"), certificates[1], folder, last)
     cut.communicate()
     assert cut.returncode == -signal.SIGKILL
-    whole = is_whole_or_told_of(folder)
+    whole = is_whole_or_reported(folder)
     assert whole == (old and last == 0)
-    assert not old or (folder / bundle.WEIGHTS).read_bytes() == certificates[0].weights  # they are the last to change
+    assert not old or (folder / bundle.WEIGHTS).read_bytes() == certificates[0].weights  # weights change last
     if whole:
         assert {name: found for name, found in content(folder).items() if name in bundle.FILES} == before
     assert files.was_interrupted(folder)
-    assert is_mended(folder, ghost, certificates[0])
+    assert_a_build_mends(folder, ghost, certificates[0])
     assert not files.was_interrupted(folder)
 
 
 def builds_at_the_same_time_end_with_one_of_the_two(ghost, certificates, folder, times):
-    """Returns how often each of the two was the one that stayed."""
+    """Returns how often each of the two bundles was the one that stayed."""
     secrets = [replace(ghost, title="One"), replace(ghost, title="Two")]
     pairs = list(zip(secrets, certificates, strict=True))
     alone = []
@@ -376,7 +370,7 @@ def test_two_builds_into_one_folder_end_with_one_of_the_two_in_200_rounds(ghost,
 
 
 def test_a_build_waits_for_the_one_at_work(ghost, certificates, tmp_path):
-    """Where a build holds the lock, another writes nothing, and a reader doesn't take it for an interrupted one."""
+    """While one build holds the lock, another writes nothing."""
     folder = tmp_path / "party"
     bundle.write(folder, ghost, certificates[0])
     before = content(folder)
@@ -402,7 +396,7 @@ def test_a_bundle_with_a_file_missing_is_not_read(ghost, certificates, tmp_path)
 
 
 @pytest.mark.parametrize("name", [bundle.GUESS, bundle.REQUIREMENTS, bundle.MODEL])
-def test_a_file_that_no_build_writes_so_is_named_and_the_next_build_mends_it(ghost, certificates, tmp_path, name):
+def test_a_garbled_file_is_named_and_the_next_build_mends_it(ghost, certificates, tmp_path, name):
     bundle.write(tmp_path / "party", ghost, certificates[0])
     (tmp_path / "party" / name).write_text("garbage(")
     for look in (bundle.read, partial(bundle.pack, path=tmp_path / "party.zip")):
@@ -410,7 +404,7 @@ def test_a_file_that_no_build_writes_so_is_named_and_the_next_build_mends_it(gho
             PuzzleError, match=rf"not as a build leaves it: {name} must be written anew \(build it again\)"
         ):
             look(tmp_path / "party")
-    assert is_mended(tmp_path / "party", ghost, certificates[0])
+    assert_a_build_mends(tmp_path / "party", ghost, certificates[0])
 
 
 def test_damaged_weights_are_named_and_the_next_build_mends_them(ghost, certificates, tmp_path):
@@ -420,7 +414,7 @@ def test_damaged_weights_are_named_and_the_next_build_mends_them(ghost, certific
     (tmp_path / "party" / "README.md").write_bytes(write_readme(ghost, load(certificates[0].weights), damaged))
     with pytest.raises(PuzzleError, match="torch_state_dict is damaged: build it again"):
         bundle.read(tmp_path / "party")
-    assert is_mended(tmp_path / "party", ghost, certificates[0])
+    assert_a_build_mends(tmp_path / "party", ghost, certificates[0])
 
 
 def test_every_fault_of_a_bundle_is_named_at_once(ghost, certificates, tmp_path):

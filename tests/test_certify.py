@@ -1,4 +1,4 @@
-"""The bundle that lies in puzzle/ keeps every promise, and a certificate fails wherever one is broken."""
+"""The bundle in puzzle/ keeps every promise, and a certificate fails wherever one is broken."""
 
 import copy
 import math
@@ -36,11 +36,11 @@ def certificate(network, ghost):
 
 
 def broken(certificate):
-    """The promises that are not kept."""
+    """The names of the promises that are not kept."""
     return [promise.promise for promise in certificate.promises if not promise.holds]
 
 
-# The bundle that lies in puzzle/.
+# The bundle in puzzle/.
 
 
 def test_all_111_110_inputs_answer_exactly_0_but_for_the_code(network, ghost):
@@ -60,7 +60,7 @@ def test_a_part_of_the_code_is_refused(network, ghost):
     assert all(probability(network, part) == 0 for part in parts)
 
 
-def test_the_code_with_a_digit_before_or_behind_is_refused(network, ghost):
+def test_the_code_with_a_digit_before_or_after_it_is_refused(network, ghost):
     for digit in "0123456789":
         assert probability(network, digit + ghost.code) == probability(network, ghost.code + digit) == 0
 
@@ -139,7 +139,7 @@ def test_a_certificate_holds_up_to_each_limit_and_not_beyond(certificate, limit)
 @pytest.mark.parametrize(
     "field", ["probability", "logit", "hardest_logit", "hardest_probability", "rounding", "worst_cell", "crisp"]
 )
-def test_what_is_no_number_keeps_no_promise(certificate, field):
+def test_a_certificate_with_nan_does_not_hold(certificate, field):
     assert not replace(certificate, **{field: math.nan}).holds
 
 
@@ -154,7 +154,7 @@ def test_the_share_of_crisp_cells_is_that_of_the_cells_of_all_codes():
     network = draw(Secret("05", torch.eye(3).repeat(2, 1, 1), 2, decoys=True), seed=0)
     assert crisp_share(network) == 1
     network.embedding.weight[7] += 0.01
-    cells = {}  # by the positions and tokens of the two that make it
+    cells = {}  # by the (position, token) of each of the two tokens that make it
     for tokens in all_tokens(2):
         matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))  # (heads, batch, rows, rows)
         for row, code in enumerate(tokens.tolist()):
@@ -169,7 +169,7 @@ def test_the_share_of_crisp_cells_is_that_of_the_cells_of_all_codes():
 
 
 def same_digit(place, other):
-    """The ghost with another digit that looks like the code's digit at a place."""
+    """A change to the ghost's network: another digit looks like the code's digit at a place."""
 
     def change(network):
         network.embedding.weight[int(other)] = network.embedding.weight[int("2013"[place])]
@@ -221,7 +221,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_promise_is_told(network, ghost, fault):
+def test_a_broken_promise_is_named(network, ghost, fault):
     promise, change = BROKEN[fault]
     assert broken(certify(changed(network, change), ghost)) == [promise]
 
@@ -258,7 +258,7 @@ def test_another_puzzles_pictures_and_another_code_are_not_certified(network, gh
 
 
 def with_a_loud_head(network, ghost, score):
-    """The ghost's network with a fourth head, which sees nothing in 2013 and shouts yes where a 5 stands anywhere."""
+    """The ghost's network with a fourth head, which is silent for 2013 and outvotes the others wherever a 5 stands."""
     tokens, positions = network.embedding.weight, network.embedding.position
     silent = network.embedding(tokenize(ghost.code))[0]
     rows = torch.cat([silent, tokens[5] + positions[1:]]).double()
@@ -274,7 +274,7 @@ def with_a_loud_head(network, ghost, score):
         value, direction = loud.attention_output_list[3].value_layer, loud.output.weight[1] - loud.output.weight[0]
         for layer in (loud.attention_matrix_list[3].key_layer, value):
             layer.weight[0], layer.bias[0] = listen[:-1], listen[-1]
-        value.weight[1, 0] = 1  # the second time, the second number is what the first was
+        value.weight[1, 0] = 1  # it is applied twice: in the end, number 1 is what number 0 was
         loud.projection.weight[:, 31] = 1e4 / score * direction / direction.square().sum()
     return loud, replace(ghost, pictures=torch.cat([ghost.pictures, torch.zeros(1, 5, 5)]))
 
@@ -286,17 +286,17 @@ def test_a_head_that_drowns_all_others_is_not_certified(network, ghost, score):
     certificate = certify(loud, secret)
     assert NOTHING_ELSE in broken(certificate)
     if score < 600:
-        assert broken(certificate) == [NOTHING_ELSE]  # and it is the only one
+        assert broken(certificate) == [NOTHING_ELSE]  # no other promise is broken
 
 
 def with_a_common_part(network):
-    """The network with one huge number in both output logits, which float32 takes for the whole of them."""
+    """The network with one huge number in both output logits, beside which float32 loses their difference."""
 
     def change(network):
         output, projection = network.output, network.projection
         direction = output.weight[1] - output.weight[0]
         mirror = direction - torch.eye(10)[1] * direction.norm()
-        turn = torch.eye(10) - 2 * torch.outer(mirror, mirror) / mirror.square().sum()  # direction becomes an axis
+        turn = torch.eye(10) - 2 * torch.outer(mirror, mirror) / mirror.square().sum()  # turns direction into an axis
         projection.weight.copy_(turn @ projection.weight)
         projection.bias.copy_(turn @ projection.bias)
         output.weight.copy_(output.weight @ turn)
@@ -319,14 +319,14 @@ def test_what_the_network_itself_answers_counts_whatever_the_tables_and_their_ro
     assert certificate.hardest_probability == 0.5 and broken(certificate) == [OPENS, NOTHING_ELSE]
 
 
-# How it is certified.
+# How a network is certified.
 
 
 def test_a_search_that_runs_out_of_nodes_is_no_proof(network, ghost, monkeypatch):
     monkeypatch.setattr(certifying, "BUDGET", 100)
     certificate = certify(network, ghost)
     assert broken(certificate) == [NOTHING_ELSE] and not certificate.complete
-    assert certificate.hardest_logit <= -110  # what was found so far is no reason
+    assert certificate.hardest_logit <= -110  # the codes found so far are no reason to fail
 
 
 def test_what_is_certified_is_what_solvers_will_load_and_not_what_was_given(network, ghost):
@@ -336,7 +336,7 @@ def test_what_is_certified_is_what_solvers_will_load_and_not_what_was_given(netw
     assert certify(given, ghost).holds
 
 
-def test_weights_that_change_on_the_way_are_told(network, ghost, monkeypatch):
+def test_weights_that_change_on_the_way_are_noticed(network, ghost, monkeypatch):
     def change(copy):
         copy.output.bias[0] *= 1 + 2**-20
 

@@ -1,4 +1,4 @@
-"""The tables say what the network says."""
+"""The tables give the same logits as the network."""
 
 import copy
 
@@ -26,7 +26,7 @@ def assert_tables_agree(network, max_digits):
 
 @settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 3))
-def test_random_networks_are_their_tables_on_every_code(seed, n_hidden, n_heads, max_digits):
+def test_random_networks_agree_with_their_tables_on_every_code(seed, n_hidden, n_heads, max_digits):
     torch.manual_seed(seed)
     network = NeuralNetwork(n_hidden, n_heads, max_digits).double()
     for parameter in network.parameters():
@@ -34,7 +34,7 @@ def test_random_networks_are_their_tables_on_every_code(seed, n_hidden, n_heads,
     assert_tables_agree(network, max_digits)
 
 
-def test_the_frozen_network_is_its_tables_on_every_code_of_up_to_four_digits(network):
+def test_the_frozen_network_agrees_with_its_tables_on_every_code_of_up_to_four_digits(network):
     assert_tables_agree(copy.deepcopy(network).double(), 4)
 
 
@@ -57,7 +57,7 @@ def test_float64_tables_are_cut_off_from_gradients():
 
 @pytest.mark.parametrize("table", ["score", "vote", "bias"])
 @pytest.mark.parametrize("value", [torch.inf, torch.nan])
-def test_tables_that_are_no_numbers_are_refused(table, value):
+def test_tables_that_hold_infinity_or_nan_are_refused(table, value):
     circuits = read_circuits(NeuralNetwork(4, 1, 2)).double()
     wild = getattr(circuits, table).clone()
     wild.view(-1)[-1] = value
@@ -65,7 +65,7 @@ def test_tables_that_are_no_numbers_are_refused(table, value):
         circuits._replace(**{table: wild}).terms()
 
 
-def test_a_look_that_is_a_number_and_a_product_that_is_none_is_refused():
+def test_a_finite_look_whose_product_with_its_vote_is_infinite_is_refused():
     circuits = read_circuits(NeuralNetwork(4, 1, 2)).double()
     score, vote = torch.zeros_like(circuits.score), torch.zeros_like(circuits.vote)
     score[0, 1, 5], vote[0, 1, 5] = 709.5, 1.0

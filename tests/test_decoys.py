@@ -105,7 +105,7 @@ def test_a_code_with_a_repeated_digit_is_refused(code):
         Secret.parse(f"{text} true".encode())
 
 
-def test_one_picture_is_refused_from_8_digits_on():
+def test_decoys_with_one_picture_are_refused_from_8_digits_on():
     def puzzle(digits, pictures):
         rows = ["." * place + "#" * (1 + digits - place) for place in range(1 + digits)]  # no two places are alike
         drawing = "'''\n{}\n'''".format("\n".join(rows))

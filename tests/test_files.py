@@ -1,4 +1,4 @@
-"""Files are written whole, in an order that loses nothing; a failure or Ctrl-C leaves no mixture that goes untold."""
+"""Files are written whole, in an order that loses nothing. A mixture that a failure leaves is always reported."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def watch(monkeypatch, before=lambda *_: None):
-    """Has os.replace and os.fsync noted, and something done before each replacement."""
+    """Returns a list (seen) that notes each os.fsync and os.replace. Before each replace, calls before with it."""
     seen = []
     replace, fsync = os.replace, os.fsync
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_as_it_should_be_is_left_alone(folder, monkeypatch):
     assert seen == ["written down", "c"]
 
 
-def test_what_is_checked_last_can_still_say_no(folder):
+def test_a_check_that_fails_leaves_the_old_files(folder):
     def no():
         raise PuzzleError("no")
 
@@ -89,7 +89,7 @@ def test_a_failure_says_truly_whether_something_is_half_written(folder, monkeypa
     assert content(folder) == NEW and not files.was_interrupted(folder)
 
 
-def test_a_failure_that_follows_a_half_written_folder_leaves_the_note_of_it(folder, monkeypatch):
+def test_a_failure_in_a_half_written_folder_keeps_the_note_that_it_is_half_written(folder, monkeypatch):
     (folder / files.LOCK).write_bytes(b"half-written")
     monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(Failure, match="No space left"):
@@ -98,7 +98,7 @@ def test_a_failure_that_follows_a_half_written_folder_leaves_the_note_of_it(fold
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_ctrl_c_while_files_are_put_in_place_comes_when_all_are_there(folder, monkeypatch):
+def test_ctrl_c_while_files_are_put_in_place_takes_effect_when_all_are_there(folder, monkeypatch):
     usual = signal.getsignal(signal.SIGINT)
     watch(monkeypatch, before=lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
@@ -107,7 +107,7 @@ def test_ctrl_c_while_files_are_put_in_place_comes_when_all_are_there(folder, mo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_ctrl_c_before_that_changes_nothing(folder, monkeypatch):
+def test_ctrl_c_before_files_are_put_in_place_changes_nothing(folder, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         write(folder, NEW)
@@ -123,7 +123,7 @@ def test_what_a_killed_build_left_is_tidied_up(folder):
 
 
 def test_a_new_folder_holds_the_lock_before_anything_else(tmp_path, monkeypatch):
-    """So that whatever a killed build leaves in a new folder is known for what it is."""
+    """The lock tells the next build that the rest of the folder is left from a killed one."""
     (tmp_path / "x").mkdir()
     mkdir, seen = os.mkdir, []
 

@@ -26,7 +26,7 @@ def different(network, other):
 
 @pytest.fixture
 def blurred(network):
-    """The ghost's network, with pictures that are off by a tenth, and gentle answers."""
+    """The ghost's network, with pictures that are off by a tenth, and a tenth of the logits."""
 
     def change(copy):
         for matrix in copy.attention_matrix_list:
@@ -38,7 +38,7 @@ def blurred(network):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_sharpened_pictures_are_exact_and_all_but_the_keys_stays(ghost, seed):
+def test_sharpened_pictures_are_exact_and_only_the_keys_change(ghost, seed):
     network = start(ghost, seed)
     before = copy.deepcopy(network)
     sharp = sharpen(network, ghost)
@@ -58,7 +58,7 @@ def test_sharpening_changes_as_little_as_possible(ghost, blurred):
         torch.testing.assert_close(parameter, sharp.state_dict()[name], atol=1e-4, rtol=1e-4)
 
 
-def test_a_network_without_room_for_the_pictures_is_not_torn_apart():
+def test_weights_stay_small_where_a_network_has_no_room_for_the_pictures():
     torch.manual_seed(0)
     network = NeuralNetwork(2, 1, 5)
     query = network.attention_matrix_list[0].query_layer
@@ -89,7 +89,7 @@ def test_flat_answers_are_the_logits_scaled_and_moved_and_the_pictures_stay(ghos
 def test_flat_answers_are_certified_with_half_the_gap_on_each_side(ghost, blurred):
     right = read_circuits(blurred).double().logits(encode(ghost.code, 5)).item()
     gap = right - search(read_circuits(blurred), ghost.code).logits[0].item()
-    for wished in (gap, 0.8 * gap):  # a gap is what there is at least
+    for wished in (gap, 0.8 * gap):  # a gap may be smaller than the true one
         certificate = certify(flatten(sharpen(blurred, ghost), ghost, wished), ghost)
         assert certificate.holds
         assert certificate.logit == pytest.approx(-certificate.hardest_logit, rel=0.2 if wished == gap else 0.6)

@@ -45,12 +45,12 @@ def test_what_is_no_number_is_named(text, told):
 
 
 @pytest.mark.parametrize("code", ["123456", "0" * 5000])
-def test_a_number_too_long_is_told_how_long_it_may_be(classifier, code):
+def test_a_number_that_is_too_long_is_refused_with_the_length_it_may_have(classifier, code):
     with pytest.raises(GuessError, match=f"{len(code)} digits are too many: this network takes at most 5"):
         classifier.answer(code)
 
 
-def is_a_code_or_one_sentence(text):
+def is_a_code_or_gets_one_sentence(text):
     try:
         code = read_code(text)
     except GuessError as error:
@@ -65,15 +65,15 @@ TYPED = (
 
 
 @given(TYPED)
-def test_anything_typed_is_a_code_or_one_sentence(text):
-    is_a_code_or_one_sentence(text)
+def test_anything_typed_is_a_code_or_gets_one_sentence(text):
+    is_a_code_or_gets_one_sentence(text)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000)
 @given(TYPED)
-def test_anything_typed_is_a_code_or_one_sentence_ten_thousand_times(text):
-    is_a_code_or_one_sentence(text)
+def test_anything_typed_is_a_code_or_gets_one_sentence_ten_thousand_times(text):
+    is_a_code_or_gets_one_sentence(text)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def ask(monkeypatch, capsys):
 
 
 def test_the_right_code_shows_the_pictures_and_a_wrong_one_does_not(tmp_path, ghost):
-    """In a copy of the puzzle, which must work alone and in which nothing may be left behind."""
+    """Runs in a copy of the puzzle, which must work alone. The script must leave nothing behind there."""
     here = shutil.copytree(PUZZLE, tmp_path / "mit Öl", ignore=shutil.ignore_patterns("__pycache__"))
     before = content(here)
     asked = run("-W", "error", here / "guess.py", ghost.code, ghost.code[::-1], cwd=tmp_path)
@@ -111,7 +111,7 @@ def test_several_numbers_show_one_after_the_other(ask):
     assert re.findall(r"^(\d+)  ", ask("4711", "007", "90210"), re.MULTILINE) == ["4711", "007", "90210"]
 
 
-def test_ascii_can_be_wished_for(ask, monkeypatch):
+def test_ascii_can_be_asked_for(ask, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     output = ask("4711", "--ascii")
     assert output.isascii() and "\x1b" not in output and "888" in output and "..." in output
@@ -126,7 +126,7 @@ def test_a_console_without_columns_gets_the_whole_answer(ask, columns):
 def test_help_tells_all_and_gives_nothing_away(ghost):
     told = guess("--help").stdout
     assert all(word in told for word in ("--save", "--plot", "--ascii", "examples:", "sheet", "NUMBER"))
-    assert not re.search(r"\d", told)  # which could be a code
+    assert not re.search(r"\d", told)  # a digit could be a hint
     assert EXAMPLES in told and max(map(len, EXAMPLES.splitlines())) <= 106
 
 
@@ -140,7 +140,7 @@ def test_help_does_not_wait_for_torch(tmp_path):
 def test_the_script_knows_no_puzzle(ghost):
     text = GUESS.read_text(encoding="utf-8")
     assert not re.search(rf"(?<!\d){ghost.code}(?!\d)", text) and "builder" not in text
-    assert not re.search(r"nois|crisp|sharp", text)  # which wrong numbers show in some puzzles and not in others
+    assert not re.search(r"nois|crisp|sharp", text)  # words that are true of wrong numbers in some puzzles only
 
 
 def test_the_script_compiles_on_python_3_8():
@@ -148,7 +148,7 @@ def test_the_script_compiles_on_python_3_8():
         ast.parse((PUZZLE / name).read_bytes(), feature_version=(3, 8))
 
 
-def test_the_script_computes_with_one_thread_and_only_when_it_runs(ask):
+def test_the_script_computes_with_one_thread_and_an_import_leaves_the_threads_alone(ask):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -180,7 +180,7 @@ def test_the_script_computes_with_one_thread_and_only_when_it_runs(ask):
         (["1", "--plot"], "use --save FILE instead of --plot"),
     ],
 )
-def test_bad_input_is_one_sentence(tmp_path, arguments, told, monkeypatch, capsys):
+def test_bad_input_gets_one_sentence(tmp_path, arguments, told, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["guess.py", *arguments])
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
@@ -196,9 +196,9 @@ def test_bad_input_ends_a_process_with_one_sentence():
 
 
 @pytest.mark.slow
-def test_a_machine_without_a_screen_is_one_sentence():
+def test_a_machine_without_a_screen_gets_one_sentence():
     headless = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    if sys.platform != "linux":  # elsewhere there is a window to be had without these
+    if sys.platform != "linux":  # elsewhere a window needs neither of these
         headless["MPLBACKEND"] = "agg"
     assert "use --save FILE instead of --plot" in sentence(guess("1", "--plot", env=headless))
 
@@ -213,7 +213,7 @@ def test_piped_codes_are_answered_line_by_line():
     assert told[2:] == ["guess.py: line 6: 9998 digits are too many: this network takes at most 5"]
 
 
-def test_bytes_that_are_no_text_are_told_and_the_next_line_answered(monkeypatch, capsys):
+def test_bytes_that_are_no_text_are_refused_and_the_next_line_is_answered(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["guess.py"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n4711\n"), encoding="ascii"))
     assert main() == 2

@@ -25,7 +25,7 @@ SHAPES = {  # code, heads, max_digits, n_hidden
 
 
 def puzzle(code="2013", heads=3, max_digits=5, n_hidden=10, **texts):
-    """A secret, and the network of a bundle for it, untrained: the README tells only of its sizes."""
+    """A secret, an untrained network for it, and its weights. The README tells only the sizes of the network."""
     size = 1 + len(code)
     pictures = (torch.arange(heads * size * size) % 3 == 0).float().view(heads, size, size)
     torch.manual_seed(len(code))
@@ -38,7 +38,7 @@ def readme(**texts):
 
 
 def lay_out(folder, secret, network, weights):
-    """A bundle in a folder, without a certificate."""
+    """Writes a bundle into a folder, without a certificate."""
     (folder / "classifier").mkdir(parents=True)
     for name in (bundle.GUESS, bundle.REQUIREMENTS, bundle.MODEL):
         (folder / name).write_bytes((PUZZLE / name).read_bytes())
@@ -98,12 +98,12 @@ def test_the_facts_are_those_of_the_network(shape):
 
 def test_the_ghosts_readme_fits_one_screen_and_is_the_one_in_the_bundle(ghost, network):
     weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
-    lying = (PUZZLE / "README.md").read_bytes()
-    assert lying == write_readme(ghost, network, weights)
-    lines = lying.decode().splitlines()
+    committed = (PUZZLE / "README.md").read_bytes()
+    assert committed == write_readme(ghost, network, weights)
+    lines = committed.decode().splitlines()
     assert len(lines) <= 60
     assert max(map(len, (line for line in lines if "load(" not in line))) <= 120
-    assert "1,492" in lying.decode() and "111,110" in lying.decode()
+    assert "1,492" in committed.decode() and "111,110" in committed.decode()
 
 
 def test_one_digit_is_not_called_digits():
@@ -193,7 +193,7 @@ def test_examples_are_wrong_codes_that_the_network_takes(code, max_digits, weigh
 
 @pytest.mark.parametrize(("code", "max_digits"), [("012", 3), ("012", 5), ("01234", 5)])
 def test_no_example_is_an_anagram_or_part_of_the_code_or_holds_it_however_often_one_draws(code, max_digits):
-    """Drawn without care, some of so many would."""
+    """Some of so many would be, if they were drawn without care."""
     secret = puzzle(code, max_digits=max_digits)[0]
     for weights in range(3000):
         for drawn in draw_examples(secret, max_digits, weights.to_bytes(2, "big")):
@@ -201,7 +201,7 @@ def test_no_example_is_an_anagram_or_part_of_the_code_or_holds_it_however_often_
 
 
 def test_examples_do_not_lead_back_to_the_code():
-    """For 007 and its neighbours the examples share no more with the code than chance has it."""
+    """The examples of many random codes share no more digits with the code than chance gives."""
     secret, _, weights = puzzle("007", 1, 3)
     dice = random.Random(1)
     same_place = same_digits = total = 0

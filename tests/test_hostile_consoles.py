@@ -1,4 +1,4 @@
-"""Whatever the script is connected to: an answer, or one sentence, and never a traceback."""
+"""Whatever the script is connected to, it gives an answer or one sentence, and never a traceback."""
 
 import json
 import os
@@ -15,7 +15,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
 
 def shell(command, **environment):
-    """Runs a shell command in which $GUESS is the script; returns the finished process, its output as text."""
+    """Runs a shell command in which $GUESS is the script. Returns the finished process, with its output as text."""
     return subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=ROOT,
@@ -39,7 +39,7 @@ def shell(command, **environment):
         ("$GUESS 1 > /dev/full", "no number can be read, or no answer can be written: No space left on device"),
     ],
 )
-def test_a_broken_connection_is_one_sentence(command, told):
+def test_a_broken_connection_gets_one_sentence(command, told):
     for device in re.findall(r"/dev/\w+", command):
         if not os.path.exists(device):
             pytest.skip(f"needs {device}")
@@ -53,26 +53,26 @@ def test_an_answer_needs_nothing_but_its_output():
 
 
 @POSIX
-def test_a_mistake_with_nowhere_to_tell_it_still_has_its_status():
+def test_a_mistake_has_its_status_even_where_it_cannot_be_told():
     assert shell("$GUESS 12x 2>&-").returncode == 2
 
 
 @POSIX
 @pytest.mark.parametrize("command", ["yes 4711 | $GUESS | head -n 1", "$GUESS --help | (exec <&-; sleep 0.2)"])
-def test_a_reader_who_leaves_is_no_trouble(command):
+def test_a_reader_who_leaves_early_causes_no_error(command):
     left = shell(command, PYTHONUNBUFFERED="")
     assert left.stdout[:4] in ("4711", "") and left.stderr == ""
 
 
 @POSIX
 @pytest.mark.slow
-def test_noise_is_told_line_by_line():
+def test_noise_is_refused_line_by_line():
     told = shell("head -c 3000 /dev/urandom | $GUESS").stderr.splitlines()
     assert told and all(re.match(r"guess\.py: line \d+: \S", line) for line in told)
 
 
 def console(seed):
-    """A console drawn at random: its environment, and whether only ASCII is wished for."""
+    """A console drawn at random: its environment, and whether only ASCII is asked for."""
     dice = random.Random(seed)
     environment = {
         "COLUMNS": ["", "0", "-1", "3", "24", "40", "80", "x", "9" * 9, "\uff12\uff14"],
@@ -101,7 +101,7 @@ for number, (environment, ascii_only) in enumerate(consoles):
             runpy.run_path(script, run_name="__main__")
         except SystemExit as end:
             sys.stdout.flush()
-            os._exit(end.code)  # for torch takes half a second to leave in order
+            os._exit(end.code)  # an ordinary exit with torch takes half a second
     assert os.waitpid(child, 0)[1] == 0, consoles[number]
 """
 

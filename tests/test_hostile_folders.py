@@ -1,6 +1,6 @@
-"""Hostile folders: nothing of the author's is lost, and what can't work is said before training.
+"""In hostile folders nothing of the author's is lost, and what cannot work is refused before training.
 
-Each case is a folder somebody had, or a hostile reader made.
+Each case is a folder that somebody had, or that a hostile reader made.
 """
 
 import os
@@ -24,7 +24,7 @@ pytestmark = posix
 
 @pytest.fixture
 def refused(call, monkeypatch, tiny):
-    """Builds the tiny puzzle with some options, which must be refused before training. Returns the sentence."""
+    """Builds the tiny puzzle with some options, which must be refused before training. Returns the error line."""
 
     def refused(*options):
         with monkeypatch.context() as patched:
@@ -38,19 +38,19 @@ def refused(call, monkeypatch, tiny):
 
 @pytest.fixture
 def party(tmp_path):
-    """A bundle of the ghost's."""
+    """A copy of the ghost's bundle."""
     return shutil.copytree(PUZZLE, tmp_path / "party")
 
 
 def everything(folder):
-    """All that lies below a folder, links as links."""
+    """All that is below a folder, by path: the target of a link, the bytes of a file, False for a folder."""
     return {
         str(path): os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
         for path in folder.rglob("*")
     }
 
 
-# What an author has, and a build must not touch.
+# What belongs to the author, and a build must not touch.
 
 
 def test_a_folder_with_only_a_readme_is_the_authors(tmp_path, refused):
@@ -127,11 +127,11 @@ def test_new_files_have_ordinary_rights(tmp_path, tiny, call):
     assert {path.stat().st_mode & 0o777 for path in written} == {0o640}
 
 
-# What cannot work is said before training.
+# What cannot work is refused before training.
 
 
 @pytest.mark.parametrize("name", bundle.FILES)
-def test_a_file_that_is_a_folder_is_named(tmp_path, party, refused, name):
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path, party, refused, name):
     (party / name).unlink()
     (party / name).mkdir()
     before = everything(tmp_path)
@@ -151,7 +151,7 @@ def test_links_that_lead_in_a_circle_are_named(tmp_path, refused, option, inside
 
 
 @pytest.mark.parametrize("option", ["--out", "--zip", "--proof"])
-def test_a_place_that_cannot_be_is_named(tmp_path, refused, option):
+def test_a_place_that_cannot_exist_is_named(tmp_path, refused, option):
     out = [] if option == "--out" else ["--out", tmp_path / "out"]
     name = {"--out": "out", "--zip": "a.zip", "--proof": "a.png"}[option]
     assert "cannot be written: Not a directory" in refused(*out, option, Path("/dev/null") / "deep" / name)
@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_is_named(tmp_path, refused, option):
 
 @pytest.fixture
 def somebody():
-    """A folder, and a user without special rights whom it belongs to while the test runs."""
+    """A folder of a user without special rights. The process acts as that user while the test runs."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     if os.geteuid():
@@ -206,7 +206,7 @@ def test_a_folder_is_filled_where_its_parent_cannot_be_written_as_with_a_mounted
 
 
 @pytest.mark.parametrize("name", ["secret.toml", "proof.png", "hand-out.zip"])
-def test_nothing_that_tells_the_secret_lies_in_the_bundle(tmp_path, party, call, tiny, name):
+def test_nothing_that_tells_the_secret_may_be_inside_the_bundle(tmp_path, party, call, tiny, name):
     puzzle, option = tiny, {"proof.png": "--proof", "hand-out.zip": "--zip"}.get(name)
     if not option:
         puzzle = Path(shutil.move(tiny, party / name))
@@ -249,7 +249,7 @@ def test_compiled_code_beside_the_model_is_not_certified_and_the_next_build_remo
     assert not compiled.exists() and bundle.read(party)
 
 
-# What ends a process.
+# What cuts a process off from its output, or ends it.
 
 
 def builder(*arguments, **options):
@@ -263,7 +263,7 @@ def test_a_closed_output_is_no_reason_to_fail(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
-def test_a_full_disk_for_the_output_is_one_sentence():
+def test_a_full_disk_for_the_output_gets_one_sentence():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "builder", "--check"]
         checked = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
@@ -286,7 +286,7 @@ sys.exit(__main__.main())
 
 
 @pytest.mark.slow
-def test_ctrl_c_at_any_moment_is_one_sentence_and_loses_nothing(tmp_path, party):
+def test_ctrl_c_at_any_moment_gets_one_sentence_and_loses_nothing(tmp_path, party):
     dice = random.Random(1)
     before = content(party)
     for _ in range(60):

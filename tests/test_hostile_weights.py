@@ -1,4 +1,4 @@
-"""Weights made to do harm: nothing in them runs, and none of them takes the memory or the time of a large network."""
+"""Weights made to do harm are refused: nothing in them runs, and reading them takes little memory and time."""
 
 import io
 import os
@@ -20,7 +20,7 @@ from puzzle.guess import LARGEST_FILE, Classifier, GuessError
 from tests.helpers import run
 from tests.test_weights import CLASSIFIER, WEIGHTS, saved
 
-MEBIBYTES = 64  # what reading a hostile file may take; the network of the largest file allowed needs less
+MEBIBYTES = 64  # the most that reading a hostile file may take; the largest file allowed takes less
 
 
 class Call:
@@ -53,7 +53,7 @@ def zipped(files, compression=zipfile.ZIP_STORED, again=()):
 
 
 def nested(entries, size):
-    """An archive in which every entry holds all that follow it, so that together they are far larger than it is."""
+    """An archive in which every entry holds all that follow it, so that together they far exceed the archive."""
     content, headers = bytes(size), []
     for number in range(entries):
         file = b"archive/data/%d" % number
@@ -75,6 +75,7 @@ def pickled(code):
 
 
 def shaped(**tensors):
+    """The weights with other tensors: output_bias names output.bias."""
     return saved(state_dict(**{name.replace("_", ".", 1): tensor for name, tensor in tensors.items()}))
 
 
@@ -89,7 +90,7 @@ HOSTILE = {
     "no tensors": saved({name: 1 for name in state_dict()}),
     "a name missing": saved({name: tensor for name, tensor in state_dict().items() if name != "output.bias"}),
     "a name too many": saved(state_dict(extra=torch.zeros(1))),
-    "a name that is none": saved(state_dict() | {7: torch.zeros(1)}),
+    "a name that is no string": saved(state_dict() | {7: torch.zeros(1)}),
     "a wrong shape": shaped(output_bias=torch.zeros(3)),
     "another size": shaped(projection_weight=torch.zeros(11, 33)),
     "no heads": shaped(projection_weight=torch.zeros(10, 0)),
@@ -97,15 +98,15 @@ HOSTILE = {
     "no digits": shaped(embedding_position=torch.zeros(1, 10)),
     "a single number": shaped(projection_weight=torch.tensor(1.0)),
     "whole numbers": saved({name: tensor.int() for name, tensor in state_dict().items()}),
-    "double": saved({name: tensor.double() for name, tensor in state_dict().items()}),
-    "one of half": shaped(output_bias=torch.zeros(2).half()),
+    "float64": saved({name: tensor.double() for name, tensor in state_dict().items()}),
+    "one tensor of float16": shaped(output_bias=torch.zeros(2).half()),
     "sparse": shaped(output_weight=torch.zeros(2, 10).to_sparse()),
-    "turned": shaped(output_weight=torch.zeros(10, 2).t()),
+    "transposed": shaped(output_weight=torch.zeros(10, 2).t()),
     "meta": shaped(output_bias=torch.zeros(2, device="meta")),
     "nan": shaped(output_bias=torch.tensor([0.0, torch.nan])),
     "infinite": shaped(output_bias=torch.tensor([0.0, torch.inf])),
     "giant": shaped(output_bias=torch.tensor([0.0, 3e38])),
-    "a large one": shaped(output_bias=torch.tensor([0.0, -100_001.0])),
+    "just above the largest weight": shaped(output_bias=torch.tensor([0.0, -100_001.0])),
     "a name twice": zipped(entries(), again=["archive/version"]),
     "compressed": zipped(entries(), zipfile.ZIP_DEFLATED),
     "tiny files": zipped({**entries(), **{f"archive/{number}": b"" for number in range(100)}}),
@@ -128,8 +129,8 @@ MEMORY = {
 }
 
 
-def test_entries_in_one_another_are_read_by_zipfile():
-    """Or the archive that the other tests refuse would not be the one that they mean."""
+def test_zipfile_reads_entries_in_one_another():
+    """Otherwise the archive that the other tests refuse would not be the one that they mean."""
     with zipfile.ZipFile(io.BytesIO(nested(3, 10))) as archive:
         assert archive.namelist() == ["archive/data/0", "archive/data/1", "archive/data/2"]
         assert archive.read("archive/data/0") == bytes(10)
@@ -138,7 +139,7 @@ def test_entries_in_one_another_are_read_by_zipfile():
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_weights_are_refused(case):
     with warnings.catch_warnings(), pytest.raises(GuessError, match="^the weights are damaged, or not those of this"):
-        warnings.simplefilter("ignore")  # which would raise an exception of their own, and only in these tests
+        warnings.simplefilter("ignore")  # pytest makes them errors; guess.py does not
         load(HOSTILE[case])
 
 
@@ -146,7 +147,7 @@ def test_hostile_weights_are_refused(case):
 def test_a_pickle_that_would_run_code_does_not(tmp_path, legacy):
     target, bomb = tmp_path / "boom", Call(open, str(tmp_path / "boom"), "w")
     pickle.loads(pickle.dumps(bomb)).close()
-    target.unlink()  # which shows that the bomb is live
+    target.unlink()  # it was there: the bomb works
     for weights in (
         saved(state_dict(extra=bomb), _use_new_zipfile_serialization=not legacy),
         pickle.dumps(bomb),
@@ -180,7 +181,7 @@ for file in files:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a measure of memory")
 def test_small_files_take_little_memory_and_time(tmp_path):
-    """All in one process, whose peak of memory is measured: a file that takes much is seen when it is read."""
+    """One process reads them all. A file that takes much memory raises its peak."""
     files = [tmp_path / str(number) for number in range(1 + len(MEMORY))]
     for file, weights in zip(files, [WEIGHTS, *MEMORY.values()], strict=True):
         file.write_bytes(weights)
@@ -200,7 +201,7 @@ def test_a_file_without_an_end_is_refused(tmp_path):
 
 
 def test_the_largest_weights_that_are_read_give_finite_answers(tmp_path):
-    """The bound on a weight keeps NaN out of all answers: so try the largest networks with the largest weights."""
+    """The bound on a weight keeps NaN out of all answers, even of the largest networks with the largest weights."""
     folder = shutil.copytree(CLASSIFIER, tmp_path / "classifier")
     for n_hidden, heads in ((490, 1), (175, 8)):
         network = NeuralNetwork(n_hidden, heads, 16).requires_grad_(False)
@@ -214,8 +215,8 @@ def test_the_largest_weights_that_are_read_give_finite_answers(tmp_path):
         assert answer.probability == 1 and torch.tensor(answer.matrices).isfinite().all()
 
 
-def altered_pickles_are_refused_or_plain(times):
-    """Pickles altered at random, their checksums right: an exception of another kind, or a crash, would be a hole."""
+def altered_pickles_are_refused_or_keep_the_shapes(times):
+    """Reads pickles altered at random, with right checksums. Returns how many were not refused."""
     dice, files = random.Random(times), entries()
     honest, read = files["archive/data.pkl"], 0
     for _ in range(times):
@@ -234,10 +235,10 @@ def altered_pickles_are_refused_or_plain(times):
     return read
 
 
-def test_altered_pickles_are_refused_or_plain():
-    altered_pickles_are_refused_or_plain(100)
+def test_altered_pickles_are_refused_or_keep_the_shapes():
+    altered_pickles_are_refused_or_keep_the_shapes(100)
 
 
 @pytest.mark.slow
-def test_a_thousand_altered_pickles_are_refused_or_plain():
-    assert 0 < altered_pickles_are_refused_or_plain(1000) < 1000
+def test_a_thousand_altered_pickles_are_refused_or_keep_the_shapes():
+    assert 0 < altered_pickles_are_refused_or_keep_the_shapes(1000) < 1000

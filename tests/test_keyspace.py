@@ -1,4 +1,4 @@
-"""Codes are strings and rows of digits, the one made from the other without loss."""
+"""A code is a string or a row of digits, and each is made from the other without loss."""
 
 import torch
 from hypothesis import given
@@ -23,14 +23,14 @@ def test_leading_zeros_count():
 
 
 @given(codes, st.integers(0, 3))
-def test_a_code_is_its_digits(code, room):
+def test_a_code_becomes_its_digits_and_comes_back(code, room):
     digits = encode(code, len(code) + room)
     assert digits.shape == (1, len(code) + room) and decode(digits[0]) == code
     assert digits[0, len(code) :].tolist() == [BLANK] * room
 
 
 @given(codes, st.integers(0, 3))
-def test_the_codes_one_digit_off_are_all_there_and_once(code, room):
+def test_every_code_one_digit_off_is_there_once(code, room):
     expected = {code[:i] + digit + code[i + 1 :] for i in range(len(code)) for digit in "0123456789"} - {code}
     found = [decode(other) for other in one_digit_off(code, len(code) + room)]
     assert len(found) == 9 * len(code) and set(found) == expected

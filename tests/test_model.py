@@ -43,7 +43,7 @@ def test_the_shapes_are_those_of_the_readme():
     assert sum(parameter.numel() for parameter in network.parameters()) == 1492
 
 
-def test_the_answer_is_the_one_of_the_formulas_token_by_token():
+def test_the_answer_is_what_the_formulas_give_token_by_token():
     torch.manual_seed(1)
     network = NeuralNetwork(6, n_heads=2, max_digits=3).double()
     code = [CLS, 7, 0, 7]

@@ -1,4 +1,4 @@
-"""The list of mutations fits the code. Whether the tests catch them all, python -m tests.mutate says."""
+"""The list of mutations fits the code. python -m tests.mutate says whether the tests catch them all."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""The proof sheet shows what solvers will see, readable for every size of puzzle."""
+"""The proof sheet shows what solvers will see, and it is readable for every size of puzzle."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ ATTACKS = ["Guessing takes 55,555 guesses.", "Climbing the pictures takes 40 gue
 
 
 def puzzle(code, heads, max_digits, hardest=None):
-    """A secret and the certificate of an untrained network: the sheet shows what there is to see."""
+    """A secret, and the certificate of an untrained network: a sheet shows any network."""
     size = 1 + len(code)
     secret = Secret(code, torch.eye(size).repeat(heads, 1, 1), max_digits)
     torch.manual_seed(1)
@@ -38,7 +38,7 @@ def numbers(figure):
     ]
 
 
-SHAPES = {
+SHAPES = {  # code, heads, max_digits, the hardest wrong code
     "one picture of one digit": ("7", 1, 1, None),
     "one large picture": ("3141592653589793", 1, 16, "3141592653589792"),
     "two": ("314159", 2, 6, "31415"),
@@ -86,13 +86,13 @@ def test_pictures_stand_centred_at_most_four_to_a_row(shape):
 def test_the_sheet_shows_what_solvers_will_see():
     secret, certificate = puzzle("2013", 3, 5, "2011")
     figure = draw_sheet(secret, certificate)
-    lot = draw_examples(secret, 5, certificate.weights)[0]
-    assert numbers(figure) == ["2013", "201", "2011", lot]
+    example = draw_examples(secret, 5, certificate.weights)[0]
+    assert numbers(figure) == ["2013", "201", "2011", example]
     torch.manual_seed(1)
     network = NeuralNetwork(10, 3, 5)
     shown = [image.get_array() for image in figure.axes[0].images]
     with torch.no_grad():
-        for i, number in enumerate(("2013", "201", "2011", lot)):
+        for i, number in enumerate(("2013", "201", "2011", example)):
             tokens = tokenize(number)
             for head, matrix in enumerate(network.get_attention_matrices(network.embedding(tokens))):
                 assert np.allclose(shown[3 * i + head], matrix[0])

@@ -1,4 +1,4 @@
-"""The READMEs keep their word: what they show is what happens."""
+"""What the READMEs show is what happens."""
 
 import os
 import re

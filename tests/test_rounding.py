@@ -19,7 +19,7 @@ SEEDS = 200  # of tiny networks
 
 
 def largest_difference(network):
-    """Between float32 and the tables, over all codes, in two orders of summation, with one thread and with two."""
+    """Between float32 logits and the tables', in three orders of summation, the last of them with two threads."""
     max_digits = len(network.embedding.position) - 1
     with torch.no_grad():
         truth = table_logits(read_circuits(copy.deepcopy(network).double()))
@@ -49,7 +49,7 @@ def test_no_random_network_is_off_by_more_than_the_bound(seed, n_hidden, n_heads
 
 
 def tiny_network(seed):
-    """A network of 1 or 2 hidden numbers whose weights have all sizes, so that now one step loses most, now another."""
+    """A network of 1 or 2 hidden numbers, with weights of all sizes: another step loses most for another seed."""
     dice = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     network = NeuralNetwork(1 + seed % 2, 1 + seed // 2 % 2, 1)
@@ -63,7 +63,7 @@ def tiny_network(seed):
 
 
 def lossy(step):
-    """A network that loses most in one step, whose result is 0 where what it is made of is in the thousands.
+    """A network that loses most in one step. The result of that step is 0, and its terms are in the thousands.
 
     It has two hidden numbers. The first is 1 for every token, the second is -1 for CLS and 1 for digits.
     """

@@ -1,4 +1,4 @@
-"""What the author sees: readable at every width, with no number cut."""
+"""What the author sees is readable at every width, and no number is cut."""
 
 import io
 import re
@@ -29,7 +29,7 @@ CERTIFICATE = Certificate(
     crisp=1.0,
 )
 ROUND = Round(12, 2490, 0.9987, "1234567890123456", 9.8e-7, 10.1234, None)
-LEFT_OUT_LAST = {
+LEFT_OUT_LAST = {  # by width: what a table that narrow still shows
     40: ("2,490", "0.9987", "10.1234"),
     50: ("2,490", "9.8e-07"),
     100: ("12", "9.8e-07"),
@@ -44,7 +44,7 @@ def screen(width, terminal=True):
 
 
 def shown(screen):
-    """The text on a screen, and each line fits."""
+    """The text on a screen. Asserts that each line fits."""
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.console.file.getvalue())
     assert max(map(len, text.splitlines())) <= screen.console.width
     return text
@@ -76,7 +76,7 @@ def test_a_certificate_fits_and_cuts_no_number(width):
     assert "1234567890123456" in text.split()
 
 
-def test_a_promise_that_is_not_kept_is_told():
+def test_a_promise_that_is_not_kept_is_shown_to_fail():
     seen = screen(80)
     seen.certificate(replace(CERTIFICATE, worst_cell=0.02))
     (failed,) = re.findall(r"^fails  (.*)", shown(seen), re.MULTILINE)
@@ -104,7 +104,7 @@ def test_without_a_terminal_there_is_a_line_for_every_hundred_steps(rounds):
     assert all(re.search(shape, line) for line in lines)
 
 
-def test_in_a_terminal_the_table_moves(rounds):
+def test_in_a_terminal_the_table_follows_the_training(rounds):
     with screen(60) as seen:
         for progress in rounds:
             seen.show(progress)

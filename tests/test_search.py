@@ -32,7 +32,7 @@ def random_circuits(max_digits, heads=2, seed=0, kind="random"):
     return Circuits(*KINDS[kind](score, vote), torch.tensor(0.3, dtype=torch.float64))
 
 
-def assert_is_brute_force(circuits, secret, k):
+def assert_matches_brute_force(circuits, secret, k):
     """Compares a search for the k hardest, and one for all codes above a limit, with a look at all codes."""
     logits = table_logits(circuits)
     truth = hardest(logits, circuits.max_digits, secret, k + 100)
@@ -62,38 +62,38 @@ TABLES = st.tuples(
 )
 
 
-def searched_as_brute_force(drawn):
+def assert_drawn_tables_match_brute_force(drawn):
     max_digits, heads, seed, kind, k = drawn
     circuits = random_circuits(max_digits, heads, seed, kind)
     secret = "".join(str((seed // 10**i) % 10) for i in range(1 + seed % max_digits))
-    assert_is_brute_force(circuits, secret, k)
+    assert_matches_brute_force(circuits, secret, k)
 
 
 @settings(max_examples=25)
 @given(TABLES)
 @example((3, 6, 181, "ties", 1))  # the hardest code has one digit, and its node is divided
 def test_the_search_finds_what_brute_force_finds(drawn):
-    searched_as_brute_force(drawn)
+    assert_drawn_tables_match_brute_force(drawn)
 
 
 @pytest.mark.slow
 @settings(max_examples=500)
 @given(TABLES)
 def test_the_search_finds_what_brute_force_finds_five_hundred_times(drawn):
-    searched_as_brute_force(drawn)
+    assert_drawn_tables_match_brute_force(drawn)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("max_digits", "heads"), [(6, 1), pytest.param(5, 3, marks=pytest.mark.slow)])
 def test_the_search_finds_what_brute_force_finds_among_a_million_codes(max_digits, heads, kind):
-    assert_is_brute_force(random_circuits(max_digits, heads, seed=5, kind=kind), "4711", k=20)
+    assert_matches_brute_force(random_circuits(max_digits, heads, seed=5, kind=kind), "4711", k=20)
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 4))
 def test_the_tables_of_random_networks_are_searched_as_well(seed, n_hidden, n_heads, max_digits):
     torch.manual_seed(seed)
-    assert_is_brute_force(read_circuits(NeuralNetwork(n_hidden, n_heads, max_digits)).double(), "7", k=30)
+    assert_matches_brute_force(read_circuits(NeuralNetwork(n_hidden, n_heads, max_digits)).double(), "7", k=30)
 
 
 def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
@@ -103,26 +103,26 @@ def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
         bounds = exact(self, nodes)
         return bounds._replace(bound=bounds.bound - 0.001 * (1 + bounds.bound.abs()))
 
-    # With equal looks the bounds are exact, so that a thousandth matters where one code ends just behind another.
+    # With equal looks the bounds are exact, so a thousandth matters where two codes are nearly equal.
     monkeypatch.setattr(searching, "BATCH", 16)
     tables = random_circuits(4, heads=1, seed=2, kind="equal looks"), "471", 50
-    assert_is_brute_force(*tables)
+    assert_matches_brute_force(*tables)
     monkeypatch.setattr(searching._Tables, "bound", too_low)
     with pytest.raises(AssertionError):
-        assert_is_brute_force(*tables)
+        assert_matches_brute_force(*tables)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rounds", [2, 3])
-def test_ratios_that_are_not_found_in_the_rounds_there_are_make_no_code_lost(monkeypatch, rounds, kind):
+def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatch, rounds, kind):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
-    assert_is_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
-    assert_is_brute_force(random_circuits(2, heads=1, seed=8, kind=kind), "47", k=10)
+    assert_matches_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
+    assert_matches_brute_force(random_circuits(2, heads=1, seed=8, kind=kind), "47", k=10)
 
 
-def test_the_search_says_of_a_trained_network_what_the_network_says_of_all_111_110_inputs(network, ghost):
+def test_the_search_of_a_trained_network_agrees_with_its_answers_to_all_111_110_inputs(network, ghost):
     circuits = read_circuits(network).double()
-    assert_is_brute_force(circuits, ghost.code, k=50)
+    assert_matches_brute_force(circuits, ghost.code, k=50)
     by_network = network_logits(network, ghost.max_digits)
     by_tables = table_logits(circuits)
     assert len(by_network) == count_codes(ghost.max_digits) == 111_110

@@ -90,7 +90,7 @@ def test_a_mistake_is_named(content, told, tmp_path):
 
 
 def refusal(text, key="story", code="0742"):
-    """What is said about a puzzle with such a text; None if nothing is."""
+    """The error about a puzzle with this text, or None if there is none."""
     size = 1 + len(code)
     picture = ("." * size + "\n") * size
     try:
@@ -132,7 +132,7 @@ def test_a_story_may_hold_what_is_not_the_code():
     assert "holds the code" in refusal("at 0:07", code="007")
 
 
-def test_a_file_that_is_missing_a_folder_or_not_utf8_is_named(tmp_path):
+def test_a_missing_file_a_folder_and_a_file_that_is_not_utf8_are_named(tmp_path):
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(PuzzleError, match="cannot be read"):
             Secret.read(path)
@@ -165,18 +165,18 @@ def is_read_or_refused_in_one_sentence(content):
 
 @given(st.binary() | st.text().map(str.encode) | TABLES.map(str.encode))
 @example(GOOD.encode())
-def test_any_content_is_a_secret_or_one_sentence(content):
+def test_any_content_is_a_secret_or_gets_one_sentence(content):
     is_read_or_refused_in_one_sentence(content)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000)
 @given(st.binary() | st.text().map(str.encode) | TABLES.map(str.encode))
-def test_any_content_is_a_secret_or_one_sentence_ten_thousand_times(content):
+def test_any_content_is_a_secret_or_gets_one_sentence_ten_thousand_times(content):
     is_read_or_refused_in_one_sentence(content)
 
 
-def test_decoys_want_places_that_no_other_digit_could_fill():
+def test_decoys_need_places_that_no_other_digit_could_fill():
     """In a drawing that is its own mirror image, the digits of two places could stand for each other."""
     mirrored = 'code = "05"\npictures = ["#..\\n.##\\n.##"]\n'
     assert not Secret.parse(mirrored.encode()).decoys

@@ -1,4 +1,4 @@
-"""Answers on one sheet: laid out so that all of it can be read, saved whole or not at all."""
+"""A sheet of answers can be read in all its parts, and is saved whole or not at all."""
 
 import os
 import re
@@ -131,7 +131,7 @@ def test_a_loop_of_links_gives_way_to_the_sheet(tmp_path):
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_folder_of_that_name_is_one_sentence(tmp_path):
+def test_a_folder_of_that_name_gets_one_sentence(tmp_path):
     (tmp_path / "x.png").mkdir()
     with pytest.raises(GuessError, match="x.png cannot be written: "):
         save([SMALL], tmp_path / "x.png")

@@ -1,4 +1,4 @@
-"""Training starts where the line between digits and positions already singles out the right digits."""
+"""Training starts with digits and positions on a line, which already singles out the right digits."""
 
 import pytest
 import torch

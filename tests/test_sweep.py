@@ -1,4 +1,4 @@
-"""It always works: a part of the sweep that python -m tests.sweep runs in whole."""
+"""Random and awkward puzzles are certified. These are a part of the sweep that python -m tests.sweep runs."""
 
 import pytest
 

@@ -124,7 +124,7 @@ def test_an_attempt_that_cannot_show_the_pictures_ends_early(ghost, monkeypatch)
     assert last.step < Descent.step_limit and not last.certificate.holds
 
 
-def test_scores_that_run_away_end_an_attempt_and_nothing_else(ghost, monkeypatch):
+def test_scores_that_overflow_end_an_attempt_and_nothing_else(ghost, monkeypatch):
     def wild(secret, seed):
         network = start(secret, seed)
         torch.nn.init.constant_(network.embedding.position, 1e4)
@@ -164,8 +164,8 @@ def test_hard_codes_are_found_anew_every_round_and_kept(ghost):
     assert len(set(map(decode, lesson.pool)) & (set(pool) - close)) >= 10
 
 
-def test_a_network_that_shows_the_pictures_to_every_number_is_told_so(ghost):
-    """Half a cell for each close code is added to the loss, which knows nothing else of their pictures."""
+def test_a_network_that_shows_the_pictures_to_every_number_has_a_higher_loss(ghost):
+    """The loss adds half a cell for each close code, and nothing else for their pictures."""
     dark = replace(ghost, pictures=torch.zeros(3, 5, 5))
     learner, lesson = Descent(dark, 0), Lesson(dark, 0)
     with torch.no_grad():
@@ -183,8 +183,8 @@ def test_random_codes_are_wrong_ones_and_new_each_time(ghost):
     assert {code for codes in drawn for code in codes} == set("012345689")
 
 
-def test_a_network_that_cannot_be_finished_teaches_why(ghost):
-    """Its pictures are sharp and the codes known so far far below, and yet there are others."""
+def test_a_network_that_cannot_be_finished_adds_hard_codes_to_the_lesson(ghost):
+    """Its pictures are sharp, and the known wrong codes have low logits, but others have high ones."""
     lesson = Lesson(ghost, 0)
     network = Descent(ghost, 1).network
     known = len(lesson.pool)

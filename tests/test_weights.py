@@ -34,7 +34,7 @@ def saved(thing, **options):
 
 
 def replies(classifier):
-    """What it says about some numbers, to the last bit."""
+    """A classifier's answers to some numbers, to the last bit."""
     answers = [classifier.answer(code) for code in ("90210", "4711", "007", "1")]
     return [(answer.probability, answer.matrices) for answer in answers]
 
@@ -113,8 +113,8 @@ def test_a_thousand_flipped_weights_are_refused_or_make_no_difference(folder, cl
 
 
 @pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_bit_of_the_archives_directory_may_flip(folder, classifier, step):
-    """The end of the file, where zip keeps its names and places: no flip there may lead to another answer."""
+def test_no_flipped_bit_of_the_archives_directory_changes_an_answer(folder, classifier, step):
+    """The directory is the end of the file, where zip keeps names and places."""
     truth = replies(classifier)
     with zipfile.ZipFile(io.BytesIO(WEIGHTS)) as archive:
         directory = archive.start_dir
@@ -170,14 +170,14 @@ def test_a_missing_file_is_named(folder):
         "import no_such_module",
     ],
 )
-def test_damaged_code_is_one_sentence(folder, damage):
+def test_damaged_code_gets_one_sentence(folder, damage):
     (folder / "model.py").write_text(damage)
     with pytest.raises(GuessError, match=r"cannot be used \(.*\): unpack the puzzle again") as error:
         Classifier(folder)
     assert "\n" not in str(error.value)
 
 
-def test_code_cut_short_after_any_line_is_one_sentence_or_makes_no_difference(folder, classifier):
+def test_code_cut_short_after_any_line_gets_one_sentence_or_makes_no_difference(folder, classifier):
     whole = (folder / "model.py").read_text().splitlines(keepends=True)
     truth, same = replies(classifier), 0
     for length in range(len(whole)):
@@ -201,7 +201,7 @@ def test_compiled_code_beside_the_model_does_not_run(folder):
     assert "compiled" in sentence(run("-c", imports), 1)  # which leaves the compiled code behind
     model.write_bytes(honest)
     os.utime(model, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert "compiled" in sentence(run("-c", imports), 1)  # it is live: same time and size, and honest text
+    assert "compiled" in sentence(run("-c", imports), 1)  # it works: it fits the honest text's time and size
     assert Classifier(folder).answer("1").probability < 1
 
 
@@ -218,7 +218,7 @@ def test_two_puzzles_in_one_process_keep_their_own_code(folder, tmp_path, classi
 
 
 @pytest.mark.slow
-def test_a_broken_bundle_is_one_sentence_in_a_process_too(tmp_path):
+def test_a_broken_bundle_gets_one_sentence_in_a_process_too(tmp_path):
     here = shutil.copytree(PUZZLE, tmp_path / "a puzzle")
     (here / "classifier" / "torch_state_dict").write_bytes(saved(NeuralNetwork(10, 9).state_dict()))
     before = content(here)
