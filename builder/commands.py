@@ -110,6 +110,8 @@ def hand_out(chosen, folder, secret, certificate, screen):
         screen.note("attacking the network, as solvers might")
         attacks = report(load(certificate.weights), secret, chosen.seed)
         screen.attacks(attacks)
+    else:
+        screen.note("how hard it is: --attack tells how soon solvers find the code without understanding the network")
     if chosen.proof:
         screen.note("drawing the proof sheet")
         from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed

@@ -13,13 +13,14 @@ from pathlib import Path
 EXAMPLES = """\
 examples:
   python guess.py NUMBER NUMBER                  try some numbers, one after the other
-  python guess.py                                be asked, again and again
+  python guess.py                                be asked for numbers
   python guess.py < numbers.txt                  try every line of a file
   python guess.py NUMBER NUMBER --save try.png   save them as one sheet
 
-A picture has a row for each token that looks and a column for each token looked at: CLS, which stands
-before every number, and then the digits. Its colours go from violet, its lowest value, to yellow, its
-highest. Without colour its cells go from blank to full; with --ascii, from a dot to the digit eight."""
+A picture has a row for each token that looks and a column for each token
+looked at: CLS, which stands before every number, and then the digits. Colours
+go from violet, the picture's lowest value, to yellow, its highest. Without
+colour, cells go from blank to full; with --ascii, from a dot to an eight."""
 HERE = Path(__file__).resolve().parent
 DIGITS = "0123456789"
 LONGEST_LINE = 10_000  # characters
@@ -124,10 +125,9 @@ class Answer:
         filled = round(self.probability * width)
         full, empty = "#-" if options.ascii_only else "█░"
         bar = (full * filled, "green" if right else "red"), (empty * (width - filled), "dim")
-        found = "\nYou found it: this is the number. Now look at what the network shows you." if right else ""
-        yield Text.assemble((self.code, "bold"), "  ", *bar, "  " if width else "", label, (found, "green"), "\n")
+        yield Text.assemble((self.code, "bold"), "  ", *bar, "  " if width else "", label, "\n")
         yield Columns([heatmap.text(console, options) for heatmap in self.heatmaps], padding=(1, 4))
-        yield Text()
+        yield Text("\nYou found it: this is the number, and these are its pictures.\n" if right else "", "green")
 
 
 class Heatmap:
@@ -136,7 +136,7 @@ class Heatmap:
     def __init__(self, title, matrix, tokens):
         self.title, self.matrix, self.tokens = title, matrix, tokens
         low, high = min(map(min, matrix)), max(map(max, matrix))
-        step = (high - low) / len(COLOURS) or 1
+        step = (high - low) / len(COLOURS) or 1  # where all values are one
         self.levels = [[min(int((value - low) / step), len(COLOURS) - 1) for value in row] for row in matrix]
         ends = (round(value, 2) + 0.0 for value in (low, high))  # no minus before a zero
         self.extent = " to ".join(f"{value:.2f}" if abs(value) < 1e5 else f"{value:.2e}" for value in ends)
@@ -225,7 +225,7 @@ def judge(codes, path, plot):
     if path or plot:
         need("matplotlib")
     if path and path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise GuessError(f"{path} must end in .png, .svg or .pdf")
+        raise GuessError(f"{path} is not a file name that ends in .png, .svg or .pdf")
     if path and not os.path.isdir(path.parent):
         raise GuessError(f"{path} cannot be written: there is no folder {path.parent}")
 

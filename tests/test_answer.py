@@ -190,7 +190,8 @@ def test_no_number_is_cut_at_any_width(width, figure, code):
     assert max(map(len, text.splitlines())) <= width
     words = text.split()
     assert words[0] == code and words[words.index("probability") + 1] == figure
-    assert text.splitlines()[-2].rstrip() == "0.00 to 0.00"
+    pictures, *found = text.rstrip().split("\n\nYou found it: ")
+    assert pictures.splitlines()[-1].rstrip() == "0.00 to 0.00" and len(found) == (float(figure) > 0.5)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_the_figure_is_short_and_nothing_is_rounded_to_0_or_1(probability, figur
 def test_only_the_right_number_gets_the_line_that_it_is_found(probability, told):
     text = shown(Answer("1", probability, [[[0.0, 1.0]] * 2]), width=80)
     assert ("You found it" in text) == told
-    assert len(text.splitlines()) == 8 + told
+    assert len(text.splitlines()) == 8 + 2 * told and text.endswith("\n\n")
 
 
 def test_equal_values_have_one_colour():

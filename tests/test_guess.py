@@ -97,7 +97,7 @@ def test_the_right_code_shows_the_pictures_and_a_wrong_one_does_not(tmp_path, gh
     right, wrong = re.split(f"^(?={ghost.code[::-1]}  )", asked.stdout, flags=re.MULTILINE)
     for head, picture in enumerate(ghost.pictures):
         width = 3 * len(picture)
-        for row, cells in zip(right.splitlines()[5:10], picture.tolist(), strict=True):
+        for row, cells in zip(right.splitlines()[4:9], picture.tolist(), strict=True):
             start = 4 + head * (4 + width + 4)
             assert row[start : start + width].ljust(width) == "".join(" █"[int(cell)] * 3 for cell in cells)
     assert float(re.search("probability (.*)", right)[1]) >= 0.999
@@ -168,10 +168,10 @@ def test_the_script_computes_with_one_thread_and_an_import_leaves_the_threads_al
         ([""], "no number"),
         (["123456"], "at most 5"),
         (["1", "123456"], "at most 5"),
-        (["1", "--save", "x.bmp"], "must end in .png, .svg or .pdf"),
+        (["1", "--save", "x.bmp"], "not a file name that ends in .png, .svg or .pdf"),
         (["1", "--save", "none/x.png"], "cannot be written"),
         (["1", "--save", f"{__file__}/x.png"], "cannot be written"),
-        (["1", "--save", "x"], "must end in"),
+        (["1", "--save", ".png"], ".png is not a file name that ends in"),
         (["--plot"], "no number is given"),
         (["--save", "x.png"], "no number is given"),
         (["1"] * 51 + ["--save", "x.png"], "a sheet has room for 50 numbers, and these are 51"),
