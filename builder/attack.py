@@ -41,32 +41,31 @@ class Attack(NamedTuple):
 
 
 def report(network, secret, seed=0):
-    """Attacks the network of a secret in every way below; returns a list of Attacks, from the simplest on.
+    """Attacks the network of a secret in every way below; yields an Attack for each, from the simplest on.
 
+    An attack that takes half as many guesses as trying all numbers, or more, counts as one that finds nothing.
     seed: where the runs' random numbers start from. The cost of brute force is measured here and now.
     """
     inputs, length = count_codes(secret.max_digits), len(secret.code)
     blind = count_codes(length - 1) + 10**length // 2
-    attacks = [
-        Attack(
-            "guessing",
-            "nothing",
-            f"{counted(blind, 'guess', 'guesses')} on average",
-            blind <= GUESSES,
-            f"Trying all numbers, short ones first, takes {counted(blind, 'guess', 'guesses')} on average.",
-        )
-    ]
+    cost = f"{counted(blind, 'guess', 'guesses')} on average"
+    sentence = f"Trying all numbers, short ones first, takes {cost}."
+    yield Attack("guessing", "nothing", cost, blind <= GUESSES, sentence)
     for name, follows, attack in ATTACKS:
         costs = [run(network, secret, attack, random.Random(f"{seed} {number}")) for number in range(RUNS)]
         median = statistics.median(costs)
-        found = median <= GUESSES
-        cost = counted(int(median), "guess", "guesses") if found else f"not within {GUESSES:,} guesses"
-        result = f"finds the code in {cost}" if found else f"does not find the code within {GUESSES:,} guesses"
-        attacks.append(Attack(name, follows, cost, found, f"Following {follows} {result}."))
+        if median > GUESSES:
+            cost = f"not within {GUESSES:,} guesses"
+            result = f"does not find the code within {GUESSES:,} guesses"
+        else:
+            cost = counted(int(median), "guess", "guesses")
+            result = f"finds the code in {cost}"
+            result += ", hardly sooner than guessing" if median >= blind / 2 else ""
+        yield Attack(name, follows, cost, median <= GUESSES and median < blind / 2, f"Following {follows} {result}.")
     seconds = inputs / 2 / rate(network)
     cost = f"{duration(seconds)} on average"
     sentence = f"Asking the network for every number, in batches on a computer like this one, takes {cost}."
-    return [*attacks, Attack("brute force", "everything", cost, seconds < 86_400, sentence)]
+    yield Attack("brute force", "everything", cost, seconds < 86_400, sentence)
 
 
 def duration(seconds):

@@ -9,6 +9,7 @@ from builder import files
 from builder.errors import Failure, PuzzleError
 from builder.handout import is_made_for, is_untouched, write_readme
 from builder.paths import BUILDER, PUZZLE
+from builder.secret import SPELLED_OUT
 from builder.weights import load
 from builder.words import listed
 from puzzle.guess import GuessError
@@ -85,6 +86,18 @@ def strangers(folder):
     return [name for name in others(folder)[0] if name.startswith("classifier/") or Path(name).suffix in CODE]
 
 
+def with_the_code(folder, names, code):
+    """Which of these files in a folder are texts that hold the code; a short code may stand anywhere by chance."""
+
+    def holds(name):
+        try:
+            return code in (folder / name).read_text(encoding="utf-8")
+        except ValueError:  # it is no text
+            return False
+
+    return [name for name in names if len(code) >= SPELLED_OUT and holds(name)]
+
+
 def write(folder, secret, certificate):
     """Writes a certified bundle into the folder, replacing the one that lies there. Files beside it are kept.
 
@@ -126,6 +139,8 @@ def read(folder):
 
 def _contents(folder):
     """The bundle's files, {path in the folder: bytes}. Raises PuzzleError unless each is as a build writes it."""
+    if not folder.is_dir():
+        raise PuzzleError(f"{folder} is not a folder, and a bundle is one")
     interrupted = files.was_interrupted(folder)
     for name in FILES:
         if not (folder / name).is_file():

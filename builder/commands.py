@@ -19,7 +19,7 @@ from builder.screen import Screen
 from builder.secret import Secret
 from builder.train import train
 from builder.weights import load
-from builder.words import counted
+from builder.words import counted, listed
 
 
 def build(chosen):
@@ -43,7 +43,10 @@ def build(chosen):
     certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda found: found.rank)
     screen.certificate(certificate)
     if not certificate.holds:
-        raise Failure(f"seeds {chosen.seed} to {progress.seed} all fall short: nothing is written")
+        mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
+        raise Failure(
+            f"seeds {chosen.seed} to {progress.seed} all fall short, and nothing is written: {mend} may be possible"
+        )
     screen.note(f"seed {progress.seed}, {counted(progress.step, 'step')}, {seconds:.1f} s to train and certify")
     if chosen.puzzle == GHOST and chosen.seed == 0 and knows_other_weights(folder, secret, certificate):
         screen.note(
@@ -102,14 +105,18 @@ def hand_out(chosen, folder, secret, certificate, screen):
         screen.note(f"handed out as well: {', '.join(added)}")
     if left_out:
         screen.note(f"left out: {', '.join(left_out)}")
+    telling = bundle.with_the_code(folder, added, secret.code)
+    if telling:
+        screen.note(f"careful: solvers get {listed(telling)}, and the code stands there")
     if chosen.zip:
         bundle.pack(folder, chosen.zip)
         screen.note(f"zip: {shown(chosen.zip)}", whole=True)
     attacks = []
     if chosen.attack:
         screen.note("attacking the network, as solvers might")
-        attacks = report(load(certificate.weights), secret, chosen.seed)
-        screen.attacks(attacks)
+        for attack in report(load(certificate.weights), secret, chosen.seed):
+            screen.attack(attack)
+            attacks.append(attack)
     else:
         screen.note("how hard it is: --attack tells how soon solvers find the code without understanding the network")
     if chosen.proof:
@@ -124,7 +131,8 @@ def hand_out(chosen, folder, secret, certificate, screen):
         puzzle = [] if chosen.puzzle == GHOST else [shown(chosen.puzzle)]
         where = [] if folder == PUZZLE else [shown(folder)]
         command = typed("python", "-m", "builder", *puzzle, "--check", *where, "--zip", f"{folder.resolve().name}.zip")
-        screen.note(f"next: try {shown(folder / 'guess.py')}, then pack the bundle: {command}", whole=True)
+        screen.note(f"next: try it: {typed('python', shown(folder / 'guess.py'))}", whole=True)
+        screen.note(f"then pack the bundle: {command}", whole=True)
 
 
 def shown(path):

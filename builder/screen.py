@@ -15,12 +15,12 @@ WIDE = 90  # from here on what was found stands beside the promise, not below it
 COLUMNS = {
     "seed": lambda r: str(r.seed),
     "step": lambda r: f"{r.step:,}",
-    "secret": lambda r: f"{r.probability:.4f}",
-    "hardest\nwrong": lambda r: r.hardest_code,
-    "its p": lambda r: f"{r.hardest_probability:.1e}",
+    "code's\np": lambda r: f"{r.probability:.4f}",
+    "closest\nwrong": lambda r: r.hardest_code,
+    "its\np": lambda r: f"{r.hardest_probability:.1e}",
     "worst\ncell": lambda r: f"{r.worst_cell:.4f}",
 }
-LEAST_NEEDED = ("seed", "its p", "hardest\nwrong")  # left out in this order where there is no room
+LEAST_NEEDED = ("seed", "its\np", "closest\nwrong")  # left out in this order where there is no room
 GAP = 2
 
 
@@ -54,8 +54,8 @@ class Screen:
             self.live.update(self.table())
         elif progress.step % PLAIN_STEPS == 0 or progress.certificate:
             self.console.out(
-                f"seed {progress.seed}  step {progress.step:4}  secret {progress.probability:.4f}  "
-                f"hardest wrong {progress.hardest_code} {progress.hardest_probability:.1e}  "
+                f"seed {progress.seed}  step {progress.step:4}  the code {progress.probability:.4f}  "
+                f"closest wrong code {progress.hardest_code} {progress.hardest_probability:.1e}  "
                 f"worst cell {progress.worst_cell:.4f}"
             )
 
@@ -96,11 +96,7 @@ class Screen:
                 table.add_row(verdict, Text("\n").join([*told, Text(" ").join(found)]))
         self.console.print(table)
 
-    def attacks(self, attacks):
-        """Shows an attack report: a sentence for each attack, red where it finds the code."""
-        self.console.print(Text("How soon solvers find the code", style="bold"))
-        table = Table.grid(padding=(0, GAP, 0, 0))
-        for attack in attacks:
-            name, sentence = Text(attack.name, "bold"), Text(attack.sentence, "red" if attack.found else "green")
-            table.add_row(*([name, sentence] if self.console.width >= WIDE else [Text("\n").join([name, sentence])]))
-        self.console.print(table)
+    def attack(self, attack):
+        """Shows what an attack costs, red where it finds the code."""
+        name, sentence = Text(attack.name, "bold"), Text(attack.sentence, "red" if attack.found else "green")
+        self.console.print(name, sentence, sep="\n")

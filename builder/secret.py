@@ -83,12 +83,12 @@ class Secret:
             raise PuzzleError("decoys must be true or false, without quotes")
         if decoys and len(set(code)) < len(code):
             raise PuzzleError(
-                "decoys need a code without a repeated digit, so of 10 digits at most: with one, wrong numbers "
-                "would show parts of the pictures"
+                "decoys need a code whose digits all differ, so of 10 digits at most: choose such a code, or leave "
+                "decoys out"
             )
         pictures = _pictures(table["pictures"], len(code))
         if decoys and len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS:
-            raise PuzzleError(f"decoys need two pictures or more where a code has over {MAX_DECOY_DIGITS} digits")
+            raise PuzzleError(f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS} digits")
         if decoys:
             _check_places_differ(pictures)
         texts = {key: _text(key, table[key], code) for key in MAX_CHARACTERS if key in table}
@@ -106,7 +106,9 @@ def _table(content):
     except (ValueError, RecursionError) as error:
         if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is no number in TOML
             raise PuzzleError(UNQUOTED) from error
-        raise PuzzleError(f"not TOML: {error}") from error
+        raise PuzzleError(
+            f"not TOML: {error}; texts stand in straight quotes, lists in brackets, and true and false are lower case"
+        ) from error
 
 
 def _code(code):
@@ -160,7 +162,9 @@ def _picture(name, text, size):
     for r, row in enumerate(rows, 1):
         for c, character in enumerate(row, 1):
             if character not in CELLS:
-                raise PuzzleError(f"{name}, row {r}, column {c}: {character!r} is neither '#' nor '.'")
+                raise PuzzleError(
+                    f"{name}, row {r}, column {c}: {character!r} is neither '#' nor '.', which is a dark cell"
+                )
     for r, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise PuzzleError(f"{name}, row {r}: {counted(len(row), 'cell')}, where row 1 has {len(rows[0])}")

@@ -136,7 +136,8 @@ class Heatmap:
     def __init__(self, title, matrix, tokens):
         self.title, self.matrix, self.tokens = title, matrix, tokens
         low, high = min(map(min, matrix)), max(map(max, matrix))
-        step = (high - low) / len(COLOURS) or 1  # where all values are one
+        step = max(high - low, 0.1) / len(COLOURS)  # values that are nearly equal get no colours of their own
+        self.limits = low, low + step * len(COLOURS)
         self.levels = [[min(int((value - low) / step), len(COLOURS) - 1) for value in row] for row in matrix]
         ends = (round(value, 2) + 0.0 for value in (low, high))  # no minus before a zero
         self.extent = " to ".join(f"{value:.2f}" if abs(value) < 1e5 else f"{value:.2e}" for value in ends)
@@ -145,8 +146,7 @@ class Heatmap:
         """A rich Text. A cell is 3 characters wide, about as wide as high, or fewer where the picture would not fit."""
         width = max(1, min(3, (options.max_width - 4) // len(self.tokens)))
         texts = LETTERS if options.ascii_only else SHADES
-        coloured = console.color_system in ("256", "truecolor")
-        styles = [f"{colour} on {colour}" if coloured else "" for colour in COLOURS]
+        styles = [f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else "" for colour in COLOURS]
         parts = [(self.title, "bold"), "\n    "]
         parts += [(token if width == 3 else token[0]).center(width) for token in self.tokens]
         for token, levels in zip(self.tokens, self.levels):
@@ -166,7 +166,7 @@ def draw(figure, answers):
             left = width / 2 + 3.4 * (column - columns / 2) + 0.7
             bottom = height - 3.8 * (rows * number + row + 1) + 0.6
             axis = figure.add_axes([left / width, bottom / height, 2.6 / width, 2.6 / height])
-            axis.imshow(heatmap.matrix, cmap="viridis")
+            axis.imshow(heatmap.matrix, "viridis", clim=heatmap.limits)
             for set_ticks in (axis.set_xticks, axis.set_yticks):
                 set_ticks(range(len(heatmap.tokens)), heatmap.tokens)
             axis.tick_params(labelsize=min(10, 100 / len(heatmap.tokens)), length=2)

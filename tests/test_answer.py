@@ -219,5 +219,7 @@ def test_only_the_right_number_gets_the_line_that_it_is_found(probability, told)
     assert len(text.splitlines()) == 8 + 2 * told and text.endswith("\n\n")
 
 
-def test_equal_values_have_one_colour():
+def test_values_that_are_equal_or_nearly_so_have_one_colour():
     assert Heatmap("", [[3.0, 3.0]], ["CLS"]).levels == [[0, 0]]
+    assert Heatmap("", [[0.0, -0.0078], [0.0, 0.0]], ["CLS", "1"]).levels == [[0, 0], [0, 0]]  # with decoys
+    assert Heatmap("", [[0.0, 0.05], [0.1, 0.1]], ["CLS", "1"]).levels == [[0, 4], [8, 8]]

@@ -165,6 +165,16 @@ def test_what_the_author_added_is_named_and_what_is_left_out_too(tiny, tmp_path,
     for arguments in (["--out"], ["--check"]):
         told = call(tiny, *arguments, tmp_path / "out")[1].splitlines()
         assert "handed out as well: letter.txt" in told and "left out: .DS_Store" in told
+        assert "careful" not in "".join(told)
+
+
+def test_a_text_that_holds_the_code_is_named_though_the_author_may_hand_it_out(tmp_path, call, ghost):
+    folder = shutil.copytree(PUZZLE, tmp_path / "party")
+    (folder / "letter.txt").write_text(f"The ghost died in {ghost.code}.", encoding="utf-8")
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8" + ghost.code.encode())
+    (folder / "poem.txt").write_text("Dear solver", encoding="utf-8")
+    status, told, _ = call("--check", folder)
+    assert status == 0 and "careful: solvers get letter.txt, and the code stands there" in told.splitlines()
 
 
 def test_a_story_that_changed_after_the_build_is_noticed(tiny, tmp_path, call):
@@ -219,7 +229,7 @@ def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, cal
     monkeypatch.setattr(train.Descent, "step_limit", 10)
     status, told, error = call(tiny, "--out", tmp_path / "out", "--max-attempts", 2, "--seed", 5)
     assert status == 1 and "fails  " in told
-    assert error == "builder: seeds 5 to 6 all fall short: nothing is written\n"
+    assert error == "builder: seeds 5 to 6 all fall short, and nothing is written: another drawing may be possible\n"
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
@@ -234,7 +244,7 @@ def test_a_build_that_falls_short_says_so_and_writes_nothing(tiny, tmp_path, cal
             ["{tiny}", "--out", "{folder}/out", "--proof", "{tiny}/x.png"],
             "cannot be written: Not a directory",
         ),
-        (["{tiny}", "--check", "{folder}/out"], "is not a bundle: guess.py is missing"),
+        (["{tiny}", "--check", "{folder}/out"], "is not a folder, and a bundle is one"),
         (["{tiny}", "--check", "{folder}"], "tiny.toml is inside the bundle, which solvers get: put it elsewhere"),
         (["--check", "--out", "{folder}/out"], "--check builds nothing"),
         (["--seed", "-1"], "--seed is a whole number from 0 on"),

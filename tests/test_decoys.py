@@ -101,7 +101,7 @@ def test_a_code_with_a_repeated_digit_is_refused(code):
     picture = ("#" * size + "\n") * size
     text = f"code = '{code}'\npictures = ['''\n{picture}''']\ndecoys = "
     assert not Secret.parse(f"{text} false".encode()).decoys
-    with pytest.raises(PuzzleError, match="decoys need a code without a repeated digit"):
+    with pytest.raises(PuzzleError, match="decoys need a code whose digits all differ"):
         Secret.parse(f"{text} true".encode())
 
 
@@ -113,7 +113,7 @@ def test_decoys_with_one_picture_are_refused_from_8_digits_on():
         return f"code = '{'012345678'[:digits]}'\npictures = [{drawings}]\ndecoys = true".encode()
 
     assert Secret.parse(puzzle(7, 1)).decoys and Secret.parse(puzzle(8, 2)).decoys
-    with pytest.raises(PuzzleError, match="two pictures or more where a code has over 7 digits"):
+    with pytest.raises(PuzzleError, match="two pictures or more where the code has over 7 digits"):
         Secret.parse(puzzle(8, 1))
 
 

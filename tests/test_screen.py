@@ -100,7 +100,7 @@ def test_without_a_terminal_there_is_a_line_for_every_hundred_steps(rounds):
     lines = shown(seen).splitlines()
     steps = [int(re.search(r"step +(\d+) ", line)[1]) for line in lines]
     assert steps == [*range(0, seen.rounds[-1].step, 100), seen.rounds[-1].step]
-    shape = r"secret \d.\d{4}  hardest wrong \d+ \d.\de[+-]\d\d  worst cell \d"
+    shape = r"the code \d.\d{4}  closest wrong code \d+ \d.\de[+-]\d\d  worst cell \d"
     assert all(re.search(shape, line) for line in lines)
 
 

@@ -39,6 +39,7 @@ def test_a_long_code_has_a_network_as_long_as_itself():
     ("content", "told"),
     [
         ("code = ", "not TOML"),
+        (GOOD + "decoys = True", "and true and false are lower case"),
         ("x = " + "[" * 5000, "not TOML"),
         ("x = " + "9" * 5000, "not TOML"),
         (GOOD + "color = 1", "unknown key 'color'"),
