@@ -173,6 +173,15 @@ def test_one_bundle_packs_to_the_same_bytes_whatever_the_clock(ghost, certificat
     assert b"pyc" not in (tmp_path / "one.zip").read_bytes()
 
 
+def test_texts_that_hold_the_code_are_found_but_for_codes_that_are_short(tmp_path):
+    for name, data in {"letter": b"room 4711", "poem": b"room 47 11", "photo": b"\xff4711", "7": b"7"}.items():
+        (tmp_path / name).write_bytes(data)
+    names = ["letter", "poem", "photo", "7"]
+    assert bundle.with_the_code(tmp_path, names, "4711") == ["letter"]
+    assert bundle.with_the_code(tmp_path, names, "711") == ["letter"]
+    assert bundle.with_the_code(tmp_path, names, "7") == bundle.with_the_code(tmp_path, names, "11") == []
+
+
 def test_the_bundle_gives_away_neither_the_secret_nor_the_authors_machine(ghost, tmp_path):
     """Looks at every file of the bundle, at what the archive of its weights holds, and at the entries of its zip."""
     bundle.pack(PUZZLE, tmp_path / "hand-out.zip")
