@@ -7,15 +7,14 @@
 A puzzle file is TOML: the code, a picture for each head, a title and a story; builder/ghost.toml
 is one to start from. A build writes guess.py, README.md, requirements.txt and classifier/ anew.
 It keeps every other file in the folder, such as a letter of yours, and packs it into the zip, but
-not hidden files, links and what your system puts there. It does not replace a README.md that you
-edited: it says so before it trains.
+not hidden files, links and what your system puts there. It does not accept code there, and it
+does not replace a README.md that you edited: it says so before it trains.
 """
 
 import argparse
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from builder.errors import PuzzleError
@@ -82,8 +81,6 @@ def run():
     try:
         chosen = judge(parser, parser.parse_args())
         with on_ctrl_c(leave):
-            # With its first optimizer, torch makes a folder there for compiled code. Nothing is compiled here.
-            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
             from builder import commands  # torch takes a second to import, and none of the above needs it
 
             commands.check(chosen) if chosen.check else commands.build(chosen)

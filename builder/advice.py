@@ -1,12 +1,15 @@
 """Advice on a puzzle's pictures: what gives them away, and what tells solvers nothing. It never stops a build."""
 
+import torch
+
 from builder.words import listed
 
 
 def advise(secret):
     """Returns a sentence for each weakness of the pictures; the list is empty if there is none."""
     pictures = secret.pictures
-    return [*_shown_too_soon(secret), *_twins(pictures), *_flat(pictures), *_too_few_for_decoys(secret)]
+    for_decoys = [*_too_few_for_decoys(pictures, secret.code), *_mirrored(pictures)] if secret.decoys else []
+    return [*_shown_too_soon(secret), *_twins(pictures), *_flat(pictures), *for_decoys]
 
 
 def _shown_too_soon(secret):
@@ -25,10 +28,20 @@ def _shown_too_soon(secret):
         )
 
 
-def _too_few_for_decoys(secret):
+def _too_few_for_decoys(pictures, code):
     """One head must tell all places apart by looks that are nearly 0 or 1. In trials some codes of 6 digits failed."""
-    if secret.decoys and len(secret.pictures) == 1 and len(secret.code) > 5:
+    if len(pictures) == 1 and len(code) > 5:
         yield "one picture is often too few for decoys with so many digits: if no seed learns it, draw a second picture"
+
+
+def _mirrored(pictures):
+    """With decoys a cell depends on its two digits alone, so a few numbers show every pair of digits there is."""
+    for side, axis in (("left and right", 2), ("top and bottom", 1)):
+        if torch.equal(pictures.flip(axis), pictures):
+            yield (
+                f"in every picture, {side} are mirror images: solvers who compare digits see which ones belong "
+                "together, so draw something less regular"
+            )
 
 
 def _twins(pictures):

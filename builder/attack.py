@@ -41,16 +41,16 @@ class Attack(NamedTuple):
 
 
 def report(network, secret, seed=0):
-    """Attacks the network of a secret in every way below; yields an Attack for each, from the simplest on.
+    """Attacks the network of a secret in every way below; yields an Attack for each, guessing first.
 
-    An attack that takes half as many guesses as trying all numbers, or more, counts as one that finds nothing.
+    An attack that takes half as many guesses as trying all numbers takes on average, or more, counts as not found.
     seed: where the runs' random numbers start from. The cost of brute force is measured here and now.
     """
-    inputs, length = count_codes(secret.max_digits), len(secret.code)
-    blind = count_codes(length - 1) + 10**length // 2
-    cost = f"{counted(blind, 'guess', 'guesses')} on average"
+    length = len(secret.code)
+    mean_guesses = count_codes(length - 1) + 10**length // 2
+    cost = f"{counted(mean_guesses, 'guess', 'guesses')} on average"
     sentence = f"Trying all numbers, short ones first, takes {cost}."
-    yield Attack("guessing", "nothing", cost, blind <= GUESSES, sentence)
+    yield Attack("guessing", "nothing", cost, mean_guesses <= GUESSES, sentence)
     for name, follows, attack in ATTACKS:
         costs = [run(network, secret, attack, random.Random(f"{seed} {number}")) for number in range(RUNS)]
         median = statistics.median(costs)
@@ -60,11 +60,12 @@ def report(network, secret, seed=0):
         else:
             cost = counted(int(median), "guess", "guesses")
             result = f"finds the code in {cost}"
-            result += ", hardly sooner than guessing" if median >= blind / 2 else ""
-        yield Attack(name, follows, cost, median <= GUESSES and median < blind / 2, f"Following {follows} {result}.")
-    seconds = inputs / 2 / rate(network)
+            result += ", which is about what guessing takes" if median >= mean_guesses / 2 else ""
+        found = median <= GUESSES and median < mean_guesses / 2
+        yield Attack(name, follows, cost, found, f"Following {follows} {result}.")
+    seconds = mean_guesses / rate(network)
     cost = f"{duration(seconds)} on average"
-    sentence = f"Asking the network for every number, in batches on a computer like this one, takes {cost}."
+    sentence = f"Asking the network for all numbers, in batches on a computer like this one, takes {cost}."
     yield Attack("brute force", "everything", cost, seconds < 86_400, sentence)
 
 

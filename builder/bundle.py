@@ -7,9 +7,9 @@ from pathlib import Path
 
 from builder import files
 from builder.errors import Failure, PuzzleError
-from builder.handout import is_made_for, is_untouched, write_readme
+from builder.handout import is_made_for, is_untouched, make_readme
 from builder.paths import BUILDER, PUZZLE
-from builder.secret import SPELLED_OUT
+from builder.secret import find_code
 from builder.weights import load
 from builder.words import listed
 from puzzle.guess import GuessError
@@ -87,15 +87,15 @@ def strangers(folder):
 
 
 def with_the_code(folder, names, code):
-    """Which of these files in a folder are texts that hold the code; a short code may stand anywhere by chance."""
+    """Which of these files in a folder are texts that hold the code."""
 
     def holds(name):
         try:
-            return code in (folder / name).read_text(encoding="utf-8")
+            return find_code((folder / name).read_text(encoding="utf-8"), code) is not None
         except ValueError:  # it is no text
             return False
 
-    return [name for name in names if len(code) >= SPELLED_OUT and holds(name)]
+    return [name for name in names if holds(name)]
 
 
 def write(folder, secret, certificate):
@@ -110,7 +110,7 @@ def write(folder, secret, certificate):
     folder = files.real(folder)
     contents = {
         **_same_in_every_bundle(),
-        README: write_readme(secret, load(certificate.weights), certificate.weights),
+        README: make_readme(secret, load(certificate.weights), certificate.weights),
         WEIGHTS: certificate.weights,
     }
     files.write_together(folder, {name: contents[name] for name in FILES}, lambda: _check_readme(folder))
@@ -166,10 +166,10 @@ def _contents(folder):
     return contents
 
 
-def tells(folder, secret):
+def readme_matches(folder, secret):
     """Whether the README of a bundle is the one that a build would write for this secret."""
     contents = _contents(folder)
-    return contents[README] == write_readme(secret, load(contents[WEIGHTS]), contents[WEIGHTS])
+    return contents[README] == make_readme(secret, load(contents[WEIGHTS]), contents[WEIGHTS])
 
 
 def pack(folder, path):

@@ -136,7 +136,7 @@ class Certificate:
 @one_thread()
 @torch.no_grad()
 def certify(network, secret, watch=None):
-    """Tries a network on every input there is, and returns its Certificate.
+    """Certifies a network for every input there is, and returns its Certificate.
 
     The network is dumped and loaded first, so that what is certified is what will be read. The search settles every
     input by the tables, and the rounding bound carries its result over to float32. The network itself is asked for the

@@ -59,7 +59,7 @@ class Circuits(NamedTuple):
 
         codes: (batch, max_digits), digits 0 to 9, and BLANK where the code has ended. Returns shape (batch,).
         """
-        heads, positions, tokens = self.score.shape
+        heads, positions, _ = self.score.shape
         blank = self.score.new_full((heads, positions, 1), -torch.inf)  # BLANK is never looked at
         score = torch.cat([self.score, blank], dim=-1)
         vote = torch.cat([self.vote, torch.zeros_like(blank)], dim=-1)

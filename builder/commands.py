@@ -48,9 +48,9 @@ def build(chosen):
             f"seeds {chosen.seed} to {progress.seed} all fall short, and nothing is written: {mend} may be possible"
         )
     screen.note(f"seed {progress.seed}, {counted(progress.step, 'step')}, {seconds:.1f} s to train and certify")
-    if chosen.puzzle == GHOST and chosen.seed == 0 and knows_other_weights(folder, secret, certificate):
+    if chosen.puzzle == GHOST and chosen.seed == 0 and replaces_other_weights(folder, secret, certificate):
         screen.note(
-            "other bytes than before: another seed, processor or version of torch rounds differently; "
+            "the weights differ from those in puzzle/, which another seed, processor or version of torch made; "
             "the certificate holds all the same"
         )
     bundle.write(folder, secret, certificate)
@@ -80,12 +80,12 @@ def check(chosen):
     screen.certificate(certificate)
     if not certificate.holds:
         raise Failure(f"{folder} is not certified for {chosen.puzzle}")
-    if not bundle.tells(folder, secret):
+    if not bundle.readme_matches(folder, secret):
         raise Failure(f"the README.md in {folder} is not what {chosen.puzzle} says now: build it again")
     hand_out(chosen, folder, secret, certificate, screen)
 
 
-def knows_other_weights(folder, secret, certificate):
+def replaces_other_weights(folder, secret, certificate):
     """Whether the repository's bundle is about to get other weights for the puzzle that it holds already."""
     if files.real(folder) != PUZZLE:
         return False
@@ -98,8 +98,24 @@ def knows_other_weights(folder, secret, certificate):
 
 
 def hand_out(chosen, folder, secret, certificate, screen):
-    """Packs a certified bundle and draws its proof sheet, if that is wanted; says what the author does next."""
+    """What follows on a certificate that holds: packs the bundle, attacks it and draws the proof sheet, if wanted."""
     screen.note(f"bundle: {shown(folder)}", whole=True)
+    name_other_files(folder, secret, screen)
+    if chosen.zip:
+        bundle.pack(folder, chosen.zip)
+        screen.note(f"zip: {shown(chosen.zip)}", whole=True)
+    attacks = list(attack(chosen, secret, certificate, screen))
+    if chosen.proof:
+        screen.note("drawing the proof sheet")
+        from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
+
+        draw_proof(secret, certificate, chosen.proof, screen.rounds, [attack.sentence for attack in attacks])
+        screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)
+    say_what_is_next(chosen, folder, screen)
+
+
+def name_other_files(folder, secret, screen):
+    """Names the author's own files in a bundle's folder."""
     added, left_out = bundle.others(folder)
     if added:
         screen.note(f"handed out as well: {', '.join(added)}")
@@ -108,31 +124,29 @@ def hand_out(chosen, folder, secret, certificate, screen):
     telling = bundle.with_the_code(folder, added, secret.code)
     if telling:
         screen.note(f"careful: solvers get {listed(telling)}, and the code stands there")
-    if chosen.zip:
-        bundle.pack(folder, chosen.zip)
-        screen.note(f"zip: {shown(chosen.zip)}", whole=True)
-    attacks = []
-    if chosen.attack:
-        screen.note("attacking the network, as solvers might")
-        for attack in report(load(certificate.weights), secret, chosen.seed):
-            screen.attack(attack)
-            attacks.append(attack)
-    else:
-        screen.note("how hard it is: --attack tells how soon solvers find the code without understanding the network")
-    if chosen.proof:
-        screen.note("drawing the proof sheet")
-        from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
 
-        draw_proof(secret, certificate, chosen.proof, screen.rounds, [attack.sentence for attack in attacks])
-        screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)
+
+def attack(chosen, secret, certificate, screen):
+    """Yields the attack report, if it is wanted, and shows it line by line."""
+    if not chosen.attack:
+        screen.note("how hard it is: --attack tells how soon solvers find the code without understanding the network")
+        return
+    screen.note("attacking the network, as solvers might")
+    for found in report(load(certificate.weights), secret, chosen.seed):
+        screen.attack(found)
+        yield found
+
+
+def say_what_is_next(chosen, folder, screen):
+    """Tells the author the next commands."""
     if chosen.zip:
         screen.note(f"next: give {shown(chosen.zip)} to your solvers; it unpacks to a folder named puzzle", whole=True)
-    else:
-        puzzle = [] if chosen.puzzle == GHOST else [shown(chosen.puzzle)]
-        where = [] if folder == PUZZLE else [shown(folder)]
-        command = typed("python", "-m", "builder", *puzzle, "--check", *where, "--zip", f"{folder.resolve().name}.zip")
-        screen.note(f"next: try it: {typed('python', shown(folder / 'guess.py'))}", whole=True)
-        screen.note(f"then pack the bundle: {command}", whole=True)
+        return
+    puzzle = [] if chosen.puzzle == GHOST else [shown(chosen.puzzle)]
+    where = [] if folder == PUZZLE else [shown(folder)]
+    command = typed("python", "-m", "builder", *puzzle, "--check", *where, "--zip", f"{folder.resolve().name}.zip")
+    screen.note(f"next: try it: {typed('python', shown(folder / 'guess.py'))}", whole=True)
+    screen.note(f"then pack the bundle: {command}", whole=True)
 
 
 def shown(path):

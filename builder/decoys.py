@@ -48,7 +48,7 @@ class Votes:
         contrast = self.seen(lesson.right) - self.seen(lesson.pool)  # (batch, features)
         optimizer = torch.optim.LBFGS([self.weights], max_iter=200, history_size=30, line_search_fn="strong_wolfe")
 
-        def loss():
+        def closure():
             optimizer.zero_grad()
             loss = (
                 softplus(1.5 * GOAL - contrast @ self.weights).logsumexp(0) + self.decay * self.weights.square().sum()
@@ -56,7 +56,7 @@ class Votes:
             loss.backward()
             return loss
 
-        optimizer.step(loss)
+        optimizer.step(closure)
         with torch.no_grad():
             margins = contrast @ self.weights
             if margins.min() < GOAL:
@@ -83,7 +83,10 @@ class Votes:
 
 
 def draw(secret, seed):
-    """A network whose heads show the secret's pictures, and crisp cells for every other code."""
+    """A network whose heads show the secret's pictures, and crisp cells for every other code.
+
+    It draws until no code one digit off shows the pictures, DRAWS times at most.
+    """
     dice = random.Random(seed)
     nudges = draw_nudges(secret, dice)
     close = one_digit_off(secret.code, secret.max_digits)
@@ -135,18 +138,18 @@ def draw_nudges(secret, dice):
 @torch.random.fork_rng(devices=[])
 @torch.no_grad()
 def write_looks(tables, max_digits, dice):
-    """A network with these tables, its hidden numbers turned so that none of them stands for one token or position."""
+    """A network with these tables. Most of its hidden numbers mix several tokens or positions."""
     size = CLS + max_digits
     torch.manual_seed(dice.randrange(2**31))
     network = NeuralNetwork(size, len(tables), max_digits)
-    turn = draw_rotation(size, dice)
+    turn = draw_orthogonal(size, dice)
     digits, positions = turn[:CLS], turn[CLS:]  # a direction each
     network.embedding.weight.copy_(pad(digits, (0, 0, 0, 1)))  # CLS is where no digit is
     network.embedding.position.copy_(pad(positions, (0, 0, 1, 0)))
     is_token = torch.cat([digits, -digits.sum(0, keepdim=True)])  # (11, n_hidden): 1 for the token, with is_cls
     is_cls = one_hot(torch.tensor(CLS), CLS + 1).float()
     for matrix, output, table in zip(network.attention_matrix_list, network.attention_output_list, tables, strict=True):
-        mix = draw_rotation(size, dice)[:, : CLS + 1]
+        mix = draw_orthogonal(size, dice)[:, : CLS + 1]
         matrix.query_layer.weight.copy_(mix @ is_token)
         matrix.query_layer.bias.copy_(mix @ is_cls)
         matrix.key_layer.weight.copy_(mix @ table @ is_token)
@@ -157,7 +160,7 @@ def write_looks(tables, max_digits, dice):
     return network
 
 
-def draw_rotation(size, dice):
+def draw_orthogonal(size, dice):
     """An orthogonal matrix (size, size) whose entries are multiples of 1/8: three reflections."""
     matrix = torch.eye(size)
     for _ in range(3):

@@ -1,4 +1,8 @@
-"""The last touch to a trained network: exact pictures and flat answers. Both leave what it has learned as it is."""
+"""The last touch to a trained network: exact pictures and flat answers.
+
+Exact pictures change the scores a little, so the hardest codes must be searched for again. Flat answers are the same
+logits, shifted and scaled.
+"""
 
 import copy
 

@@ -18,7 +18,7 @@ EDITION = re.compile(rb"\nEdition ([0-9a-f]{8})-([0-9a-f]{8})\n\Z")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")  # what opens and closes a block of code in Markdown
 
 
-def write_readme(secret, network, weights):
+def make_readme(secret, network, weights):
     """The README (bytes) for solvers of a secret.
 
     network: the network that the bundle holds; every fact is read off it. weights: the bytes of its file.
@@ -59,7 +59,7 @@ def is_made_for(readme, weights):
 
 
 def draw_examples(secret, max_digits, weights):
-    """Three wrong codes that solvers may try: none is the secret, an anagram, or a part of it.
+    """Three wrong codes that solvers may try: none is the secret, an anagram, a part of it, or longer and holds it.
 
     Their lengths depend on max_digits alone. The draw depends on the pictures, which solvers don't know, so nobody can
     repeat it to read the code back.

@@ -20,7 +20,7 @@ def tokenize(code):
 
 
 class Embedding(nn.Embedding):
-    """What stands where: each token has a vector, each position has one, and they are added."""
+    """The sum of a vector for the token and one for its position. Raises ValueError for other tokens or too many."""
 
     def __init__(self, n_hidden, max_digits):
         super().__init__(CLS + 1, n_hidden)
@@ -51,7 +51,7 @@ class AttentionMatrix(nn.Module):
 
 
 class AttentionOutput(nn.Module):
-    """What each token takes home from where it looked."""
+    """A head's output: for each token the mean of all values, weighted by where it looks."""
 
     def __init__(self, n_hidden):
         super().__init__()
@@ -91,5 +91,5 @@ class NeuralNetwork(nn.Module):
         matrices = self.get_attention_matrices(embedding)
         outputs = [head(embedding, matrix) for head, matrix in zip(self.attention_output_list, matrices)]
         merged = self.projection(torch.cat(outputs, dim=-1))  # (batch, tokens, n_hidden)
-        logits = self.output(merged[:, 0])  # (batch, 2): CLS speaks for all
+        logits = self.output(merged[:, 0])  # (batch, 2), read at CLS
         return logits.softmax(-1)[:, 1]  # (batch,), the probability of "right"

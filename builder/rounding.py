@@ -36,7 +36,10 @@ def rounding_bound(network):
     weights are, or where they leave the range of float64.
     """
     weights = {name: tensor.detach().double() for name, tensor in network.state_dict().items()}
-    layer = lambda name: (weights[f"{name}.weight"], weights[f"{name}.bias"])  # noqa: E731
+
+    def layer(name):
+        return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
     vectors, places = weights["embedding.weight"], weights["embedding.position"]
     n, positions, heads = vectors.shape[1], len(places), len(network.attention_matrix_list)
 
@@ -70,7 +73,8 @@ def rounding_bound(network):
         ).max()
         scores = k @ q
         score_off = score_off + U * (scores.max() - scores.min() + 2 * score_off)  # the softmax subtracts the largest
-        weight_off = gamma(4 * EXP_ULPS + positions + 2) + positions * SMALLEST  # its exp, sum and division
+        # Its exp, sum and division: exp stands above and below the line, and a unit in the last place is up to 2 U.
+        weight_off = gamma(4 * EXP_ULPS + positions + 2) + positions * SMALLEST
 
         # What a look at each row brings, and the mean of it.
         v, v_local = _affine(*value, rows, rows_off)

@@ -53,7 +53,7 @@ class Found(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Sets of codes, and what is known of each. The dimension of all three is the batch of nodes.
+    """Sets of codes, and what is known of each. The first dimension of all three is the batch of nodes.
 
     allowed: whether a place may have a digit, (batch, max_digits, 10); nothing is allowed behind the end of a code.
     ratio: an upper bound of each head's N / D, (batch, heads), where Dinkelbach's method starts.
@@ -134,12 +134,14 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
         undecided = bounds.bound > floor
         apart = undecided & ((bounds.logits > floor) | is_secret | (bounds.logits >= bounds.bound - precision))
         parts = [_set_apart(nodes.where(apart), bounds.where(apart))]
-        parts += tables.halve(nodes.where(undecided & ~apart), bounds.where(undecided & ~apart))
+        parts += tables.divide(nodes.where(undecided & ~apart), bounds.where(undecided & ~apart))
         nodes = Nodes(*map(torch.cat, zip(*parts, strict=True)))
         nodes = nodes.where(nodes.bound > floor)
         settled += codes_there - nodes.codes()
         if len(nodes.bound):
-            stack.append(nodes.where(nodes.bound.argsort(stable=True)))  # the most promising come first
+            stack.append(
+                nodes.where(nodes.bound.argsort(stable=True))
+            )  # the most promising come last, where the next batch is taken
         if watch:
             watch(visited, settled / total)
     return Found(codes, logits, visited, 1.0 if not stack else settled / total, not stack)
@@ -178,13 +180,13 @@ class _Tables:
         for _ in range(ROUNDS):
             value = self.product - ratio[:, :, None, None] * self.look + banned[:, None]  # (batch, heads, places, 10)
             value, digits = value.max(3)
-            gain = self.cls_product - ratio * self.cls_look + self._sum(value, present)  # max of N - ratio D
-            look = self.cls_look + self._sum(_pick(self.look, digits), present)
-            if (gain.abs() <= EPSILON * self.largest_vote * look).all():
+            excess = self.cls_product - ratio * self.cls_look + self._sum(value, present)  # max of N - ratio D
+            there = self.cls_look + self._sum(_pick(self.look, digits), present)  # D of these digits
+            if (excess.abs() <= EPSILON * self.largest_vote * there).all():
                 break
-            ratio = ratio + gain / look
+            ratio = ratio + excess / there
         # No N / D is above the ratio by more than max(N - ratio D) / min D, and what rounding may have hidden of it.
-        above = (gain.clamp(min=0) + EPSILON * self.largest_vote * largest) / smallest
+        above = (excess.clamp(min=0) + EPSILON * self.largest_vote * largest) / smallest
         ratio = torch.minimum(ratio + above, nodes.ratio)
 
         share = (self.product - ratio[:, :, None, None] * self.look) / largest[:, :, None, None]
@@ -207,7 +209,7 @@ class _Tables:
             loose=(ratio - mean) * (1 - there / largest),
         )
 
-    def halve(self, nodes, bounds):
+    def divide(self, nodes, bounds):
         """Divides nodes by the size of exp(score), where it makes the bound most loose: returns the parts."""
         present = nodes.allowed.any(2)
         rows, head = torch.arange(len(present)), bounds.loose.argmax(1)

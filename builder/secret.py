@@ -20,7 +20,7 @@ CELLS = {".": 0.0, "#": 1.0}
 UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
 MAX_CHARACTERS = {"title": 80, "story": 10_000, "difficulty": 80}
-MAX_DECOY_DIGITS = 7  # of a code with one picture: from 8 on, no seed of many learnt the decoys
+MAX_DECOY_DIGITS_OF_ONE_PICTURE = 7  # of a code with one picture: from 8 on, no seed of many learnt the decoys
 SPELLED_OUT = 3  # digits from which on a text must not hold the code: shorter ones occur in any text
 
 TITLE = "A number in a network"
@@ -87,8 +87,10 @@ class Secret:
                 "decoys out"
             )
         pictures = _pictures(table["pictures"], len(code))
-        if decoys and len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS:
-            raise PuzzleError(f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS} digits")
+        if decoys and len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS_OF_ONE_PICTURE:
+            raise PuzzleError(
+                f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS_OF_ONE_PICTURE} digits"
+            )
         if decoys:
             _check_places_differ(pictures)
         texts = {key: _text(key, table[key], code) for key in MAX_CHARACTERS if key in table}
@@ -137,12 +139,22 @@ def _text(key, text, code):
         if unicodedata.category(character) in ("Cc", "Zl", "Zp") and character not in allowed:
             what = "a line break" if character == "\n" else f"the control character {character!r}"
             raise PuzzleError(f"{key}, line {_line(text, place)}: it holds {what}, which is not possible here")
-    if len(code) >= SPELLED_OUT:
-        digits = "".join(str(unicodedata.digit(character, character)) for character in text)
-        spelled = re.search(r"[\W_]*".join(code), digits)
-        if spelled:
-            raise PuzzleError(f"{key}, line {_line(text, spelled.start())}: it holds the code, and solvers read it")
+    found = find_code(text, code)
+    if found is not None:
+        raise PuzzleError(f"{key}, line {_line(text, found)}: it holds the code, and solvers read it")
     return text.strip("\n").rstrip() if key == "story" else text.strip()
+
+
+def find_code(text, code):
+    """Where a text holds the code, written as one number or with signs between its digits, or None.
+
+    A code of fewer than SPELLED_OUT digits is not looked for, since it may stand anywhere by chance.
+    """
+    if len(code) < SPELLED_OUT:
+        return None
+    digits = "".join(str(unicodedata.digit(character, character)) for character in text)
+    spelled = re.search(r"[\W_]*".join(code), digits)
+    return spelled.start() if spelled else None
 
 
 def _line(text, place):

@@ -2,9 +2,9 @@
 
 All heads read one direction of the embedding, the line. Along it, the vectors of a token and its position add up to d,
 which says how far the token's digit is from the right one. At every right digit, d is 0. A head that scores a token
-with d and votes 1 - d for it adds exp(d) (1 - d) to the answer, and that is largest at d = 0. So each digit of the code
-is the best one at its position, even with a single head. From a random start, training does not find this for long
-codes with one picture.
+with d and votes 1 - d for it adds exp(d) (1 - d) to the sum of its weighted votes, and that is largest at d = 0. Once
+training has brought the mean of the votes to 0, each digit of the code is the best one at its position, even with a
+single head. From a random start, training does not find this for long codes with one picture.
 """
 
 import torch

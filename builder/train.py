@@ -28,12 +28,13 @@ BETAS = (0.9, 0.99)  # a shorter memory for the step size than the usual 0.999: 
 PICTURE_WEIGHTS = 4, 30  # for even and odd seeds
 MARGIN = 4.0  # training pushes logits beyond this, right ones above and wrong ones below
 GAP = 4.0  # how far the right code's logit must be above all others before the network is finished
-OTHER_CELL = 0.5  # training moves a cell of each close code at least this far from the pictures
+OTHER_CELL_GOAL = 0.5  # training moves a cell of each close code at least this far from the pictures
 BLUNT = 10  # rounds that knew the code, but could not have shown the pictures: after so many, an attempt is stuck
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones in a round
 HARD_NODES = 1000  # of the search for them
 FINISH_NODES = 100_000  # of the search that looks whether the network can be finished
+ROUNDING_SHARE = 0.45  # of the gap that rounding may take up; flatten needs less than half
 POOL = 300  # hard codes that are kept
 
 
@@ -77,7 +78,7 @@ def _attempt(secret, seed, watch):
         lesson = Lesson(secret, seed)
         learner = Votes(secret, seed) if secret.decoys else Descent(secret, seed)
     for step in range(0, learner.step_limit + 1, learner.steps_per_round):
-        right, wrong = lesson.prepare(learner.network)
+        right, wrong, hardest = lesson.prepare(learner.network)
         certificate = None
         if right - wrong >= GAP:
             certificate = _finish(learner.network, secret, lesson, watch)
@@ -87,7 +88,7 @@ def _attempt(secret, seed, watch):
             seed=seed,
             step=step,
             probability=_sigmoid(right),
-            hardest_code=decode(lesson.pool[0]),
+            hardest_code=hardest,
             hardest_probability=_sigmoid(wrong),
             worst_cell=lesson.worst_cell(learner.network),
             certificate=certificate,
@@ -131,13 +132,13 @@ class Descent:
             softplus(MARGIN - logits[0])  # the right one: binary cross-entropy, beyond MARGIN
             + softplus(MARGIN + logits[1:]).logsumexp(0)  # the wrong ones: the same, the worst counting most
             + self.picture_weight * errors[:, 0].square().sum()  # the right one shows the pictures
-            + relu(OTHER_CELL - errors[:, 1:].amax((0, 2, 3))).sum()  # the close ones do not
+            + relu(OTHER_CELL_GOAL - errors[:, 1:].amax((0, 2, 3))).sum()  # the close ones do not
         )
 
 
 @one_thread()
 def _finish(network, secret, lesson, watch):
-    """The certificate of the finished network where it holds; else None, and the lesson has learned why not."""
+    """The certificate of the finished network where it holds, else None. Hard codes that it finds join the pool."""
     if not secret.decoys:  # they are exact already
         network = sharpen(network, secret)
     if lesson.worst_cell(network) > CELL:
@@ -150,7 +151,7 @@ def _finish(network, secret, lesson, watch):
         return None
     found = lesson.search(network, -math.inf, 1, FINISH_NODES)
     gap = right - found.logits[0].item()
-    if not found.complete or rounding_bound(network) > 0.45 * gap:  # flatten wants less than half
+    if not found.complete or rounding_bound(network) > ROUNDING_SHARE * gap:
         return None
     certificate = certify(flatten(network, secret, gap), secret, watch)
     return certificate if certificate.holds else None
@@ -188,11 +189,11 @@ class Lesson:
     @one_thread()
     @torch.no_grad()
     def prepare(self, network):
-        """Finds the codes that are hard now. Returns the logits of the right code and of the hardest wrong one."""
+        """Finds the codes that are hard now. Returns the logits of the right code and the hardest, and the hardest."""
         self.add(self.search(network, -MARGIN, HARD_CODES, HARD_NODES).codes)
         logits, order = read_circuits(network).double().logits(self.pool).sort(descending=True, stable=True)
         self.pool = self.pool[order[:POOL]]
-        return self.logit(network), logits[0].item()
+        return self.logit(network), logits[0].item(), decode(self.pool[0])
 
     @one_thread()
     @torch.no_grad()

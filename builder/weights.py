@@ -15,7 +15,7 @@ from puzzle.guess import LARGEST_FILE, GuessError, read_network
 
 PLAIN = {"torch._utils _rebuild_tensor_v2", "torch FloatStorage", "collections OrderedDict"}
 ENTRIES = 100  # more than 8 heads have
-PICKLE = 20_000  # bytes of a pickle that are read for the names in it
+PICKLE = 20_000  # bytes; a longer pickle is cut off, and so refused
 
 
 def dump(network):

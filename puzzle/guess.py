@@ -37,7 +37,7 @@ class GuessError(Exception):
 
 
 def tell(error):
-    """Tells an error where errors are told. Returns the exit status for it."""
+    """Prints an error to the standard error. Returns the exit status for it."""
     print(f"guess.py: {error}", file=sys.stderr, flush=True)
     return 2
 
@@ -67,7 +67,7 @@ def read_code(text):
 def read_network(NeuralNetwork, content):
     """A NeuralNetwork (the class), frozen, with the weights in a file's content (bytes). Raises GuessError."""
     torch = need("torch")
-    copy = io.BytesIO()  # torch.load compares no checksums, so it gets a copy of what was read with them
+    copy = io.BytesIO()  # zipfile compares checksums and torch.load does not, so torch gets what zipfile has read
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as clean:
             for entry in archive.infolist():
@@ -253,7 +253,7 @@ def main():
     if sys.stdout is None:
         raise GuessError("no answer can be shown: the standard output is closed")
     wanted = declare().parse_args()
-    # Letters that the console has not, in a file's name say, are no reason to stop.
+    # The console may lack a letter of a file's name.
     sys.stdout.reconfigure(encoding="ascii" if wanted.ascii else None, errors="backslashreplace")
     judge(wanted.codes, wanted.save, wanted.plot)
     console = need("rich.console").Console(highlight=False, color_system=None if wanted.ascii else "auto")

@@ -28,6 +28,20 @@ def test_the_ghost_needs_no_advice(ghost):
     assert advise(ghost) == []
 
 
+def test_mirror_images_are_named_where_there_are_decoys():
+    house = torch.tensor([[0, 1, 0], [1, 1, 1], [1, 0, 1]]).float()
+    tree = torch.tensor([[1, 1, 0], [0, 1, 1], [0, 0, 1]]).float()
+    for picture, mirrored in ((house, True), (house.T, True), (tree, False)):
+        for decoys in (True, False):
+            told = [
+                sentence for sentence in advise(Secret("12", picture[None], 5, decoys=decoys)) if "mirror" in sentence
+            ]
+            assert len(told) == (mirrored and decoys)
+    assert not any(
+        "mirror" in sentence for sentence in advise(Secret("12", torch.stack([house, tree]), 5, decoys=True))
+    )
+
+
 def test_a_drawing_that_is_whole_before_the_last_digit_is_named():
     (advice,) = advise(secret("#.. .#. ...", "##. ##. ..."))
     assert advice == (

@@ -22,7 +22,7 @@ import torch
 from builder import bundle, files
 from builder.certify import certify
 from builder.errors import PuzzleError
-from builder.handout import is_made_for, write_readme
+from builder.handout import is_made_for, make_readme
 from builder.train import train
 from builder.weights import load
 from tests.helpers import GUESS, PUZZLE, ROOT, content, run, sentence
@@ -145,9 +145,9 @@ def test_a_readme_and_weights_of_two_builds_are_noticed(ghost, certificates, tmp
 
 def test_a_readme_that_a_changed_puzzle_file_would_not_give_is_noticed(ghost, certificates, tmp_path):
     bundle.write(tmp_path / "party", ghost, certificates[0])
-    assert bundle.tells(tmp_path / "party", ghost)
+    assert bundle.readme_matches(tmp_path / "party", ghost)
     for changed in ({"story": "Another story."}, {"title": "Another"}, {"difficulty": "hard"}):
-        assert not bundle.tells(tmp_path / "party", replace(ghost, **changed))
+        assert not bundle.readme_matches(tmp_path / "party", replace(ghost, **changed))
 
 
 def test_what_was_packed_unpacks_and_answers(ghost, certificates, tmp_path):
@@ -174,7 +174,7 @@ def test_one_bundle_packs_to_the_same_bytes_whatever_the_clock(ghost, certificat
 
 
 def test_texts_that_hold_the_code_are_found_but_for_codes_that_are_short(tmp_path):
-    for name, data in {"letter": b"room 4711", "poem": b"room 47 11", "photo": b"\xff4711", "7": b"7"}.items():
+    for name, data in {"letter": b"room 4711", "poem": b"room 4 7 1", "photo": b"\xff4711", "7": b"7"}.items():
         (tmp_path / name).write_bytes(data)
     names = ["letter", "poem", "photo", "7"]
     assert bundle.with_the_code(tmp_path, names, "4711") == ["letter"]
@@ -296,7 +296,7 @@ def is_whole_or_reported(folder):
 
 def assert_a_build_mends(folder, secret, certificate):
     bundle.write(folder, secret, certificate)
-    assert bundle.read(folder) and bundle.tells(folder, secret)
+    assert bundle.read(folder) and bundle.readme_matches(folder, secret)
     assert set(content(folder)) == set(bundle.FILES)  # no litter
 
 
@@ -420,7 +420,7 @@ def test_damaged_weights_are_named_and_the_next_build_mends_them(ghost, certific
     bundle.write(tmp_path / "party", ghost, certificates[0])
     damaged = certificates[0].weights[:-1]
     (tmp_path / "party" / bundle.WEIGHTS).write_bytes(damaged)
-    (tmp_path / "party" / "README.md").write_bytes(write_readme(ghost, load(certificates[0].weights), damaged))
+    (tmp_path / "party" / "README.md").write_bytes(make_readme(ghost, load(certificates[0].weights), damaged))
     with pytest.raises(PuzzleError, match="torch_state_dict is damaged: build it again"):
         bundle.read(tmp_path / "party")
     assert_a_build_mends(tmp_path / "party", ghost, certificates[0])

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder import bundle
-from builder.handout import draw_examples, is_made_for, is_untouched, write_readme
+from builder.handout import draw_examples, is_made_for, is_untouched, make_readme
 from builder.model import NeuralNetwork
 from builder.secret import MAX_DIGITS, Secret
 from builder.weights import dump
@@ -34,7 +34,7 @@ def puzzle(code="2013", heads=3, max_digits=5, n_hidden=10, **texts):
 
 
 def readme(**texts):
-    return write_readme(*puzzle(**texts)).decode()
+    return make_readme(*puzzle(**texts)).decode()
 
 
 def lay_out(folder, secret, network, weights):
@@ -43,7 +43,7 @@ def lay_out(folder, secret, network, weights):
     for name in (bundle.GUESS, bundle.REQUIREMENTS, bundle.MODEL):
         (folder / name).write_bytes((PUZZLE / name).read_bytes())
     (folder / bundle.WEIGHTS).write_bytes(weights)
-    (folder / "README.md").write_bytes(write_readme(secret, network, weights))
+    (folder / "README.md").write_bytes(make_readme(secret, network, weights))
 
 
 # Runs everything that the READMEs of some bundles tell solvers to type, in one process, since torch takes a second.
@@ -88,7 +88,7 @@ def test_all_that_solvers_are_told_to_type_works(tmp_path, shapes):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_facts_are_those_of_the_network(shape):
     secret, network, weights = puzzle(*SHAPES[shape])
-    facts = dict(re.findall(r"^\| (.*?) \| (.*?) \|$", write_readme(secret, network, weights).decode(), re.MULTILINE))
+    facts = dict(re.findall(r"^\| (.*?) \| (.*?) \|$", make_readme(secret, network, weights).decode(), re.MULTILINE))
     assert facts["digits of the longest number"] == str(secret.max_digits)
     assert facts["heads"] == str(len(secret.pictures))
     assert facts["hidden numbers per token"] == str(len(network.projection.bias))
@@ -99,7 +99,7 @@ def test_the_facts_are_those_of_the_network(shape):
 def test_the_ghosts_readme_fits_one_screen_and_is_the_one_in_the_bundle(ghost, network):
     weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
     committed = (PUZZLE / "README.md").read_bytes()
-    assert committed == write_readme(ghost, network, weights)
+    assert committed == make_readme(ghost, network, weights)
     lines = committed.decode().splitlines()
     assert len(lines) <= 60
     assert max(map(len, (line for line in lines if "load(" not in line))) <= 120
@@ -123,9 +123,9 @@ def test_nothing_tells_how_long_the_code_is():
 
 
 def test_nothing_is_said_that_is_untrue_of_decoys():
-    told = write_readme(*puzzle(title="t", story="s")).decode().lower()
+    told = make_readme(*puzzle(title="t", story="s")).decode().lower()
     assert not re.search(r"nois|sharp|crisp|clean|blur|random|mean nothing|\bbuilder\b", told)
-    assert write_readme(*puzzle(decoys=True)) == write_readme(*puzzle(decoys=False))
+    assert make_readme(*puzzle(decoys=True)) == make_readme(*puzzle(decoys=False))
 
 
 HOSTILE = {
@@ -161,7 +161,7 @@ def test_a_readme_says_nothing_of_difficulty_where_the_author_does_not():
 
 def test_an_edit_by_hand_is_noticed_and_so_are_other_weights(ghost, network):
     weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
-    written = write_readme(ghost, network, weights)
+    written = make_readme(ghost, network, weights)
     assert is_untouched(written) and is_made_for(written, weights)
     assert not is_made_for(written, weights + b"x") and is_untouched(written)
     for edited in (written.replace(b"cold", b"warm"), b"x" + written, written + b"\n", written[:-1], b"", b"# Mine\n"):

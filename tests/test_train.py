@@ -150,13 +150,13 @@ def test_the_search_of_the_certificate_can_be_watched(ghost):
 def test_hard_codes_are_found_anew_every_round_and_kept(ghost):
     lesson, network = Lesson(ghost, 0), start(ghost, 0)
     close = set(map(decode, lesson.close))
-    right, wrong = lesson.prepare(network)
+    right, wrong, hardest = lesson.prepare(network)
     circuits = read_circuits(network).double()
     found = search(circuits, ghost.code, 1)
     assert wrong == pytest.approx(found.logits[0].item())
     assert right == pytest.approx(circuits.logits(lesson.right).item())
     pool = [decode(code) for code in lesson.pool]
-    assert pool[0] == decode(found.codes[0]) and ghost.code not in pool
+    assert hardest == pool[0] == decode(found.codes[0]) and ghost.code not in pool
     assert len(set(pool)) == len(pool) <= training.POOL
     assert len(set(pool) - close) >= 10, "hard codes that are not close ones"
 
