@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from builder import bundle, commands, files, train
+from builder import attack, bundle, commands, files, train
 from builder.certify import certify
 from builder.secret import Secret
-from tests.helpers import PUZZLE, ROOT, content, run, sentence
+from tests.helpers import GHOST, PUZZLE, ROOT, content, run, sentence
 
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'
 
@@ -175,6 +175,26 @@ def test_a_text_that_holds_the_code_is_named_though_the_author_may_hand_it_out(t
     (folder / "poem.txt").write_text("Dear solver", encoding="utf-8")
     status, told, _ = call("--check", folder)
     assert status == 0 and "careful: solvers get letter.txt, and the code stands there" in told.splitlines()
+
+
+def test_the_default_puzzle_with_decoys_is_built_attacked_and_guessed(tmp_path, call, ghost, monkeypatch):
+    monkeypatch.setattr(attack, "GUESSES", 2_000)
+    monkeypatch.setattr(attack, "RUNS", 3)
+    puzzle, out = tmp_path / "decoys.toml", tmp_path / "out"
+    puzzle.write_text(f"decoys = true\n{GHOST.read_text(encoding='utf-8')}", encoding="utf-8")
+    status, told, error = call(puzzle, "--out", out, "--attack")
+    assert (status, error) == (0, "") and told.count("holds  ") == 6 and "wrong numbers look as sharp" in told
+    attacks = " ".join(told.split())
+    assert "Following the sharpness of the pictures does not find the code within 2,000 guesses." in attacks
+    assert "Following the tables of looks and votes finds the code in" in attacks
+
+    wrong = ghost.code[:-1] + "4"
+    shown = run("-W", "error", out / "guess.py", ghost.code, wrong).stdout
+    assert re.findall(r"^(\d+)  .*  probability (\S+)", shown, re.MULTILINE) == [(ghost.code, "1"), (wrong, "0")]
+    assert shown.count("0.00 to 1.00") == 6  # three pictures each
+    rows = shown.splitlines()[4:9]
+    for row, cells in zip(rows, ghost.pictures[0].tolist(), strict=True):
+        assert row[4:19].ljust(15) == "".join(" █"[int(cell)] * 3 for cell in cells)
 
 
 def test_a_story_that_changed_after_the_build_is_noticed(tiny, tmp_path, call):
