@@ -143,8 +143,9 @@ class Heatmap:
         self.extent = " to ".join(f"{value:.2f}" if abs(value) < 1e5 else f"{value:.2e}" for value in ends)
 
     def text(self, console, options):
-        """A rich Text. A cell is 3 characters wide, about as wide as high, or fewer where the picture would not fit."""
-        width = max(1, min(3, (options.max_width - 4) // len(self.tokens)))
+        """A rich Text. A cell is 3 characters wide, or 2 where two pictures fit side by side so, or what fits."""
+        one, two = ((options.max_width + 4) // count - 8 for count in (1, 2))  # characters for a row of cells
+        width = min(3, two // len(self.tokens) if two >= 2 * len(self.tokens) else max(1, one // len(self.tokens)))
         texts = LETTERS if options.ascii_only else SHADES
         styles = [f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else "" for colour in COLOURS]
         parts = [(self.title, "bold"), "\n    "]
@@ -257,8 +258,7 @@ def main():
     sys.stdout.reconfigure(encoding="ascii" if wanted.ascii else None, errors="backslashreplace")
     judge(wanted.codes, wanted.save, wanted.plot)
     console = need("rich.console").Console(highlight=False, color_system=None if wanted.ascii else "auto")
-    if console.width < 24:
-        console.width = 80  # with COLUMNS=0, say, nothing at all would be shown
+    console.width = console.width if console.width >= 24 else 80  # with COLUMNS=0, say, nothing would be shown
     need("torch").set_num_threads(1)  # the network is so small that more threads wait longer than they compute
     classifier = Classifier(HERE / "classifier")
 
