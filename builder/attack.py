@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from builder.circuits import read_circuits
+from builder.circuits import answer, read_circuits
 from builder.keyspace import count_codes, tokens_by_length
 from builder.model import CLS, tokenize
 from builder.secret import DIGITS
@@ -114,14 +114,9 @@ class _Solver:
             if code == self.secret.code or self.guesses > GUESSES:
                 raise _Ended
         tokens = torch.cat([tokenize(code) for code in codes])
-        seen = []
-        hook = self.network.output.register_forward_hook(lambda layer, inputs, output: seen.append(output))
-        try:
-            probabilities = self.network(tokens)
-        finally:
-            hook.remove()
+        probabilities, logits = answer(self.network, tokens)
         matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
-        return probabilities, seen[0][:, 1] - seen[0][:, 0], torch.stack(matrices)
+        return probabilities, logits[:, 1] - logits[:, 0], torch.stack(matrices)
 
     def draw(self):
         """A random number of all that the network takes."""

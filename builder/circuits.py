@@ -70,6 +70,16 @@ class Circuits(NamedTuple):
         return (score.softmax(1) * vote).sum((1, 2)) + self.bias
 
 
+def answer(network, tokens):
+    """What the network itself computes for tokens: its probabilities, (batch,), and both logits before, (batch, 2)."""
+    seen = []
+    hook = network.output.register_forward_hook(lambda layer, inputs, output: seen.append(output))
+    try:
+        return network(tokens), seen[0]
+    finally:
+        hook.remove()
+
+
 def read_circuits(network):
     """The circuits of a network, in its own floating-point type, differentiable with respect to its parameters."""
     embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)

@@ -109,7 +109,7 @@ def hand_out(chosen, folder, secret, certificate, screen):
         screen.note("drawing the proof sheet")
         from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
 
-        draw_proof(secret, certificate, chosen.proof, screen.rounds, [attack.sentence for attack in attacks])
+        draw_proof(secret, certificate, chosen.proof, screen.rounds, [found.sentence for found in attacks])
         screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)
     say_what_is_next(chosen, folder, screen)
 

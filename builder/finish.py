@@ -9,6 +9,7 @@ import copy
 import torch
 
 from builder.certify import FLAT
+from builder.circuits import answer
 from builder.model import tokenize
 from builder.rounding import rounding_bound
 
@@ -44,11 +45,8 @@ def flatten(network, secret, gap):
     network's rounding bound.
     """
     network = copy.deepcopy(network)
-    logits = []
-    hook = network.output.register_forward_hook(lambda layer, inputs, output: logits.append(output[0].double()))
-    network(tokenize(secret.code))
-    hook.remove()
-    right = (logits[0][1] - logits[0][0]).item()
+    _, logits = answer(network, tokenize(secret.code))
+    right = (logits[0, 1].double() - logits[0, 0].double()).item()
     network.output.bias += torch.tensor([0.5, -0.5]) * (right - gap / 2)  # now half the gap lies on each side of 0
 
     scale = ROOM * FLAT / (gap / 2 - rounding_bound(network))

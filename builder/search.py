@@ -139,9 +139,8 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
         nodes = nodes.where(nodes.bound > floor)
         settled += codes_there - nodes.codes()
         if len(nodes.bound):
-            stack.append(
-                nodes.where(nodes.bound.argsort(stable=True))
-            )  # the most promising come last, where the next batch is taken
+            # The most promising come last, where the next batch is taken.
+            stack.append(nodes.where(nodes.bound.argsort(stable=True)))
         if watch:
             watch(visited, settled / total)
     return Found(codes, logits, visited, 1.0 if not stack else settled / total, not stack)

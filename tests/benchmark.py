@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import pad
 
-from builder.attack import RUNS, report
+from builder.attack import RUNS, duration, report
 from builder.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share
 from builder.circuits import BLANK, read_circuits
 from builder.keyspace import count_codes, random_codes, tokens_by_length
@@ -164,14 +164,6 @@ def largest_difference(network, digits):
     return (logits_of(network, tokens_by_length(codes)) - by_tables).abs().max().item()
 
 
-def spoken(seconds):
-    """A duration in words, in the largest unit of which it holds at least two."""
-    for unit, size in {"years": 365.25 * 86_400, "days": 86_400, "hours": 3_600, "minutes": 60}.items():
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds:.2g} s"
-
-
 def proof(n):
     yield "digits | inputs | nodes | most | search, s | network, codes/s | network, all inputs | bound | found"
     for digits in (5, 8, 12, 16):
@@ -183,7 +175,7 @@ def proof(n):
         bound = max(puzzle.certificate.rounding for puzzle in built)
         inputs, rate = count_codes(digits), network_rate(network, digits)
         by_search = f"{median(nodes):,.0f} | {max(nodes):,} | {median(seconds):.3f}"
-        by_network = f"{rate:,.0f} | {spoken(inputs / rate)}"
+        by_network = f"{rate:,.0f} | {duration(inputs / rate)}"
         yield f"{digits} | {inputs:,} | {by_search} | {by_network} | {bound:.2f} | {max(found):.5f}"
     yield f"{counted(n, 'puzzle')} of 3 pictures to a line. Bound: on what rounding does to a logit, the largest."
     yield f"Found: the largest difference, over all codes of up to 5 digits, or over {SAMPLE:,} random ones."

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch.nn.functional import linear, pad
 
+from builder.circuits import answer
 from builder.keyspace import decode
 from builder.model import CLS
 from builder.rounding import EXP_ULPS, U, gamma
@@ -63,12 +64,8 @@ def network_logits(network, max_digits):
 @torch.no_grad()
 def logits_of(network, batches):
     """The logits that the network itself computes for batches of tokens, one after the other: (n,)."""
-    found = []
-    hook = network.output.register_forward_hook(lambda layer, inputs, output: found.append(output[:, 1] - output[:, 0]))
-    for tokens in batches:
-        network(tokens)
-    hook.remove()
-    return torch.cat(found)
+    both = torch.cat([answer(network, tokens)[1] for tokens in batches])
+    return both[:, 1] - both[:, 0]
 
 
 @torch.no_grad()
