@@ -17,8 +17,8 @@ import signal
 import sys
 from pathlib import Path
 
+from builder.bundle.files import on_ctrl_c
 from builder.errors import PuzzleError
-from builder.files import on_ctrl_c
 from builder.paths import GHOST, PROOF, PUZZLE
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out

@@ -8,17 +8,17 @@ import shlex
 import time
 from pathlib import Path
 
-from builder import bundle, files
 from builder.advice import advise
-from builder.attack import report
-from builder.certify import certify
+from builder.bundle import bundle, files
 from builder.errors import Failure, PuzzleError
 from builder.model import tokenize
 from builder.paths import GHOST, PUZZLE
-from builder.screen import Screen
+from builder.proof.certify import certify
+from builder.proof.weights import load
+from builder.screens.attack import report
+from builder.screens.screen import Screen
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.train import train
 from builder.words import counted, listed
 
 
@@ -107,7 +107,7 @@ def hand_out(chosen, folder, secret, certificate, screen):
     attacks = list(attack(chosen, secret, certificate, screen))
     if chosen.proof:
         screen.note("drawing the proof sheet")
-        from builder.proof import draw_proof  # matplotlib takes a second to import, and is seldom needed
+        from builder.screens.sheet import draw_proof  # matplotlib takes a second to import, and is seldom needed
 
         draw_proof(secret, certificate, chosen.proof, screen.rounds, [found.sentence for found in attacks])
         screen.note(f"proof: {shown(chosen.proof)}, for your eyes only", whole=True)

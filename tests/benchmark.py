@@ -31,15 +31,15 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import pad
 
-from builder.attack import RUNS, duration, report
-from builder.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share
-from builder.circuits import BLANK, read_circuits
-from builder.keyspace import count_codes, random_codes, tokens_by_length
 from builder.model import CLS, tokenize
-from builder.search import search
+from builder.proof.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share
+from builder.proof.circuits import BLANK, read_circuits
+from builder.proof.codes import count_codes, random_codes, tokens_by_length
+from builder.proof.search import search
+from builder.proof.weights import load
+from builder.screens.attack import RUNS, duration, report
 from builder.secret import Secret
 from builder.threads import one_thread
-from builder.weights import load
 from builder.words import counted
 from tests.helpers import GHOST, GUESS, ROOT, gibibytes
 from tests.oracle import all_codes, hardest, logits_of, network_logits

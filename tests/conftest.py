@@ -7,10 +7,11 @@ from hypothesis import settings
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
-from builder import __main__, bundle  # noqa: E402
+from builder import __main__  # noqa: E402
+from builder.bundle import bundle  # noqa: E402
 from builder.paths import GHOST, PUZZLE  # noqa: E402
 from builder.secret import Secret  # noqa: E402
-from builder.train import train  # noqa: E402
+from builder.training.train import train  # noqa: E402
 from puzzle.guess import Classifier  # noqa: E402
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure

@@ -7,7 +7,7 @@ import torch
 
 from builder.model import tokenize
 from builder.paths import GHOST, PUZZLE, ROOT  # noqa: F401  tests find all paths here
-from builder.weights import dump, load
+from builder.proof.weights import dump, load
 
 GUESS = PUZZLE / "guess.py"
 

@@ -5,10 +5,10 @@ import copy
 import torch
 from torch.nn.functional import linear, pad
 
-from builder.circuits import answer
-from builder.keyspace import decode
 from builder.model import CLS
-from builder.rounding import EXP_ULPS, U, gamma
+from builder.proof.circuits import answer
+from builder.proof.codes import decode
+from builder.proof.rounding import EXP_ULPS, U, gamma
 
 BLOCK = 500_000  # codes scored at a time, few enough for the processor's cache
 

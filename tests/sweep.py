@@ -16,11 +16,11 @@ from typing import NamedTuple
 import torch
 from rich.progress import track
 
-from builder import attack
-from builder.certify import Certificate
+from builder.proof.certify import Certificate
+from builder.proof.weights import load
+from builder.screens import attack
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.train import train
 
 SWEEPS = {"1 to 8": (200, range(1, 9)), "12": (20, [12]), "16": (20, [16])}  # puzzles, and the digits of their codes
 DECOYS = 20  # puzzles with decoys

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builder import attack
-from builder.attack import duration, report
 from builder.model import NeuralNetwork
+from builder.proof.weights import load
+from builder.screens import attack
+from builder.screens.attack import duration, report
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.train import train
 
 
 @pytest.fixture

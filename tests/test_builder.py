@@ -10,9 +10,12 @@ import time
 
 import pytest
 
-from builder import attack, bundle, commands, files, train
-from builder.certify import certify
+from builder import commands
+from builder.bundle import bundle, files
+from builder.proof.certify import certify
+from builder.screens import attack
 from builder.secret import Secret
+from builder.training import train
 from tests.helpers import GHOST, PUZZLE, ROOT, content, run, sentence
 
 LONG = 'code = "20405060"\npictures = ["""\n' + "#.#.#.#.#\n" * 9 + '"""]\n'

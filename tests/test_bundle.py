@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from builder import bundle, files
-from builder.certify import certify
+from builder.bundle import bundle, files
+from builder.bundle.readme import is_made_for, make_readme
 from builder.errors import PuzzleError
-from builder.handout import is_made_for, make_readme
-from builder.train import train
-from builder.weights import load
+from builder.proof.certify import certify
+from builder.proof.weights import load
+from builder.training.train import train
 from tests.helpers import GUESS, PUZZLE, ROOT, content, run, sentence
 
 # Where a build is killed: whether an old bundle is there, and how many files are in place by then.
@@ -232,7 +232,7 @@ def test_puzzle_holds_the_five_files_alone():
 WRITER = """
 import pickle, sys
 from itertools import count
-from builder import bundle
+from builder.bundle import bundle
 secret, certificates, folder = pickle.load(sys.stdin.buffer)
 bundle.write(folder / "old", secret, certificates[0])
 print("ready", flush=True)
@@ -244,7 +244,7 @@ for i in count(1):
 # A build that is killed just before a file is put in its place.
 CUT_SHORT = """
 import os, pickle, signal, sys
-from builder import bundle
+from builder.bundle import bundle
 secret, certificate, folder, last = pickle.load(sys.stdin.buffer)
 replace, replaced = os.replace, []
 def cut_short(*paths):
@@ -259,7 +259,7 @@ bundle.write(folder, secret, certificate)
 # A build that writes one bundle into one folder whenever it is told to.
 WRITE_WHEN_TOLD = """
 import pickle, sys
-from builder import bundle
+from builder.bundle import bundle
 secret, certificate, folder = pickle.load(sys.stdin.buffer)
 print("ready", flush=True)
 for line in sys.stdin:

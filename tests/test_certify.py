@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from builder import certify as certifying
-from builder.certify import cell_errors, certify, crisp_share
-from builder.decoys import draw
-from builder.handout import draw_examples
-from builder.keyspace import count_codes, decode, one_digit_off, tokens_by_length
+from builder.bundle.readme import draw_examples
 from builder.model import NeuralNetwork, tokenize
-from builder.rounding import rounding_bound
+from builder.proof import certify as certifying
+from builder.proof.certify import cell_errors, certify, crisp_share
+from builder.proof.codes import count_codes, decode, one_digit_off, tokens_by_length
+from builder.proof.rounding import rounding_bound
+from builder.proof.weights import dump, load
 from builder.secret import Secret
-from builder.weights import dump, load
+from builder.training.decoys import draw
 from tests.helpers import changed, probability
 from tests.oracle import all_codes, all_tokens, hardest, probabilities, table_logits
 

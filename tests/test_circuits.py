@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.circuits import BLANK, read_circuits
-from builder.keyspace import tokens_by_length
 from builder.model import NeuralNetwork
+from builder.proof.circuits import BLANK, read_circuits
+from builder.proof.codes import tokens_by_length
 from tests.oracle import all_codes, network_logits, table_logits
 
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builder.certify import cell_errors
-from builder.decoys import LARGEST, NUDGE, draw
 from builder.errors import PuzzleError
-from builder.keyspace import decode, one_digit_off
 from builder.model import tokenize
+from builder.proof.certify import cell_errors
+from builder.proof.codes import decode, one_digit_off
+from builder.proof.weights import load
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.decoys import LARGEST, NUDGE, draw
+from builder.training.train import train
 from tests.oracle import all_tokens, shuffled
 
 TWINS = torch.tensor([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]]).float()

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from builder import files
+from builder.bundle import files
 from builder.errors import Failure, PuzzleError
 from tests.helpers import content
 

@@ -5,15 +5,15 @@ import copy
 import pytest
 import torch
 
-from builder.certify import cell_errors, certify
-from builder.circuits import read_circuits
-from builder.finish import flatten, sharpen
-from builder.keyspace import encode
 from builder.model import NeuralNetwork, tokenize
-from builder.rounding import rounding_bound
-from builder.search import search
+from builder.proof.certify import cell_errors, certify
+from builder.proof.circuits import read_circuits
+from builder.proof.codes import encode
+from builder.proof.rounding import rounding_bound
+from builder.proof.search import search
 from builder.secret import Secret
-from builder.start import start
+from builder.training.finish import flatten, sharpen
+from builder.training.start import start
 from tests.helpers import changed
 from tests.oracle import network_logits
 

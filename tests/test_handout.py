@@ -9,11 +9,11 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builder import bundle
-from builder.handout import draw_examples, is_made_for, is_untouched, make_readme
+from builder.bundle import bundle
+from builder.bundle.readme import draw_examples, is_made_for, is_untouched, make_readme
 from builder.model import NeuralNetwork
+from builder.proof.weights import dump
 from builder.secret import MAX_DIGITS, Secret
-from builder.weights import dump
 from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from builder import bundle, commands, files
+from builder import commands
+from builder.bundle import bundle, files
 from tests.helpers import PUZZLE, ROOT, content, run, sentence
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links, rights and signals")

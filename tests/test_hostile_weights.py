@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from builder.model import NeuralNetwork
-from builder.weights import load
+from builder.proof.weights import load
 from puzzle.guess import LARGEST_FILE, Classifier, GuessError
 from tests.helpers import run
 from tests.test_weights import CLASSIFIER, WEIGHTS, saved
@@ -162,7 +162,7 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path, legacy):
 READ = """
 import resource, sys, time
 from pathlib import Path
-from builder.weights import load
+from builder.proof.weights import load
 from puzzle.guess import GuessError
 
 def peak():

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.circuits import BLANK
-from builder.keyspace import count_codes, decode, encode, one_digit_off, random_codes, tokens_by_length
 from builder.model import CLS, tokenize
+from builder.proof.circuits import BLANK
+from builder.proof.codes import count_codes, decode, encode, one_digit_off, random_codes, tokens_by_length
 from tests.oracle import all_codes
 
 codes = st.text("0123456789", min_size=1, max_size=16)

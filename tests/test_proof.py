@@ -5,12 +5,12 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from builder.certify import Certificate
-from builder.handout import draw_examples
+from builder.bundle.readme import draw_examples
 from builder.model import NeuralNetwork, tokenize
-from builder.proof import DPI, draw_proof, draw_sheet
+from builder.proof.certify import Certificate
+from builder.proof.weights import dump
+from builder.screens.sheet import DPI, draw_proof, draw_sheet
 from builder.secret import Secret
-from builder.weights import dump
 
 ATTACKS = ["Guessing takes 55,555 guesses.", "Climbing the pictures takes 40 guesses. " * 8]
 

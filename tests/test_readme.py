@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from builder.model import tokenize
+from builder.proof.weights import load
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.train import train
 from tests.helpers import ROOT, gibibytes, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

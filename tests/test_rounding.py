@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.circuits import read_circuits
 from builder.model import CLS, NeuralNetwork, tokenize
-from builder.rounding import gamma, rounding_bound
+from builder.proof.circuits import read_circuits
+from builder.proof.rounding import gamma, rounding_bound
+from builder.proof.weights import load
 from builder.secret import Secret
-from builder.train import train
-from builder.weights import load
+from builder.training.train import train
 from tests.oracle import network_logits, shuffled, table_logits, worst_rounding
 
 SEEDS = 200  # of tiny networks

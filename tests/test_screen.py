@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from builder.certify import Certificate
-from builder.screen import Screen
-from builder.train import Round
+from builder.proof.certify import Certificate
+from builder.screens.screen import Screen
+from builder.training.train import Round
 from builder.words import counted, listed
 
 CERTIFICATE = Certificate(

@@ -8,11 +8,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from builder import search as searching
-from builder.circuits import Circuits, read_circuits
-from builder.keyspace import count_codes, decode, encode, one_digit_off
 from builder.model import NeuralNetwork
-from builder.search import search
+from builder.proof import search as searching
+from builder.proof.circuits import Circuits, read_circuits
+from builder.proof.codes import count_codes, decode, encode, one_digit_off
+from builder.proof.search import search
 from tests.oracle import hardest, network_logits, table_logits
 
 KINDS = {

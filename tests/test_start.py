@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from builder import start as starting
-from builder.circuits import read_circuits
 from builder.model import CLS, NeuralNetwork
+from builder.proof.circuits import read_circuits
 from builder.secret import Secret
-from builder.start import hidden_size, start
+from builder.training import start as starting
+from builder.training.start import hidden_size, start
 
 
 def secret(code, heads, max_digits):

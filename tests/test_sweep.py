@@ -2,7 +2,7 @@
 
 import pytest
 
-from builder.certify import Certificate
+from builder.proof.certify import Certificate
 from tests.sweep import awkward, build, report, sweep
 
 AWKWARD = dict(awkward())

@@ -7,16 +7,16 @@ from itertools import pairwise
 import pytest
 import torch
 
-from builder import train as training
-from builder.certify import cell_errors
-from builder.circuits import read_circuits
-from builder.keyspace import decode
 from builder.model import NeuralNetwork
-from builder.search import search
+from builder.proof.certify import cell_errors
+from builder.proof.circuits import read_circuits
+from builder.proof.codes import decode
+from builder.proof.search import search
+from builder.proof.weights import load
 from builder.secret import Secret
-from builder.start import start
-from builder.train import Descent, Lesson, train
-from builder.weights import load
+from builder.training import train as training
+from builder.training.start import start
+from builder.training.train import Descent, Lesson, train
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from builder.circuits import BLANK
-from builder.keyspace import count_codes, encode
 from builder.model import CLS
+from builder.proof.circuits import BLANK
+from builder.proof.codes import count_codes, encode
 from builder.threads import one_thread
 
 BATCH = 512  # nodes bounded at a time

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import torch
 
-from builder.circuits import answer, read_circuits
-from builder.keyspace import count_codes, tokens_by_length
 from builder.model import CLS, tokenize
+from builder.proof.circuits import answer, read_circuits
+from builder.proof.codes import count_codes, tokens_by_length
 from builder.secret import DIGITS
 from builder.threads import one_thread
 from builder.words import counted

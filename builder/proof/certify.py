@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import torch
 
-from builder.circuits import read_circuits
-from builder.keyspace import count_codes, decode, encode, one_digit_off, tokens_by_length
 from builder.model import CLS, tokenize
-from builder.rounding import rounding_bound
-from builder.search import search
+from builder.proof.circuits import read_circuits
+from builder.proof.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
+from builder.proof.rounding import rounding_bound
+from builder.proof.search import search
+from builder.proof.weights import dump, load
 from builder.threads import one_thread
-from builder.weights import dump, load
 from builder.words import counted
 from puzzle.guess import GuessError
 

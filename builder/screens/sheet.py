@@ -7,10 +7,10 @@ import textwrap
 import torch
 from matplotlib.figure import Figure
 
-from builder.files import write_whole
-from builder.handout import draw_examples
+from builder.bundle.files import write_whole
+from builder.bundle.readme import draw_examples
 from builder.model import tokenize
-from builder.weights import load
+from builder.proof.weights import load
 from builder.words import counted
 
 PER_ROW = 4  # pictures side by side, at most

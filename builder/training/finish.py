@@ -8,10 +8,10 @@ import copy
 
 import torch
 
-from builder.certify import FLAT
-from builder.circuits import answer
 from builder.model import tokenize
-from builder.rounding import rounding_bound
+from builder.proof.certify import FLAT
+from builder.proof.circuits import answer
+from builder.proof.rounding import rounding_bound
 
 RANK = 1e-3  # directions that are this much weaker than the strongest are left alone: they would take large weights
 ROOM = 1.01  # for what rounding the scaled weights changes

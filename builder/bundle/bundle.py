@@ -5,12 +5,12 @@ import os
 import zipfile
 from pathlib import Path
 
-from builder import files
+from builder.bundle import files
+from builder.bundle.readme import is_made_for, is_untouched, make_readme
 from builder.errors import Failure, PuzzleError
-from builder.handout import is_made_for, is_untouched, make_readme
 from builder.paths import BUILDER, PUZZLE
+from builder.proof.weights import load
 from builder.secret import find_code
-from builder.weights import load
 from builder.words import listed
 from puzzle.guess import GuessError
 

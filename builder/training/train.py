@@ -13,15 +13,15 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import relu, softplus
 
-from builder.certify import CELL, Certificate, cell_errors, certify
-from builder.circuits import read_circuits
-from builder.decoys import Votes
-from builder.finish import flatten, sharpen
-from builder.keyspace import decode, encode, one_digit_off, random_codes, tokens_by_length
-from builder.rounding import rounding_bound
-from builder.search import Found, search
-from builder.start import start
+from builder.proof.certify import CELL, Certificate, cell_errors, certify
+from builder.proof.circuits import read_circuits
+from builder.proof.codes import decode, encode, one_digit_off, random_codes, tokens_by_length
+from builder.proof.rounding import rounding_bound
+from builder.proof.search import Found, search
 from builder.threads import one_thread
+from builder.training.decoys import Votes
+from builder.training.finish import flatten, sharpen
+from builder.training.start import start
 
 LEARNING_RATES = 0.02, 0.01  # at first, for even and odd seeds; they fall to nearly 0 along a cosine
 BETAS = (0.9, 0.99)  # a shorter memory for the step size than the usual 0.999: the hard codes change all the time

@@ -16,9 +16,9 @@ import random
 import torch
 from torch.nn.functional import one_hot, pad, softplus
 
-from builder.circuits import BLANK, read_circuits
-from builder.keyspace import one_digit_off, tokens_by_length
 from builder.model import CLS, NeuralNetwork
+from builder.proof.circuits import BLANK, read_circuits
+from builder.proof.codes import one_digit_off, tokens_by_length
 
 NUDGE = 2.0**-10  # CLS's look at a digit is moved by multiples of this
 LARGEST = 8  # of these multiples: 8/1024 is within the 0.01 of the certificate

@@ -1,4 +1,4 @@
-"""The solvers' README, made for each bundle from the template handout.md, and the edition line that it ends with.
+"""The solvers' README, made for each bundle from the template readme.md, and the edition line that it ends with.
 
 The edition line holds two digests: one of the text above it, and one of the weights that the text was made for. They
 tell, without the puzzle file, whether somebody edited the text, and whether text and weights are from one build.
@@ -10,10 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from string import Template
 
-from builder.keyspace import count_codes
+from builder.proof.codes import count_codes
 from builder.secret import DIGITS, SPELLED_OUT
 
-TEMPLATE = Path(__file__).with_name("handout.md")
+TEMPLATE = Path(__file__).with_name("readme.md")
 EDITION = re.compile(rb"\nEdition ([0-9a-f]{8})-([0-9a-f]{8})\n\Z")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")  # what opens and closes a block of code in Markdown
 
