@@ -64,7 +64,7 @@ def draw_examples(secret, max_digits, weights):
     Their lengths depend on max_digits alone. The draw depends on the pictures, which solvers don't know, so nobody can
     repeat it to read the code back.
     """
-    pictures = bytes(secret.pictures.flatten().int().tolist())
+    pictures = str(secret.pictures).encode()
     dice = random.Random(sha256(b"|".join([secret.code.encode(), pictures, weights])).digest())
     examples = []
     while len(examples) < 3:

@@ -1,0 +1,2 @@
+def make_notebook(secret, network, weights):
+    return b"{}"
