@@ -30,7 +30,7 @@ BUILDER = Path(__file__).resolve().parent
 GHOST, PUZZLE = BUILDER / "ghost.toml", BUILDER.parent / "puzzle"
 HOLDS, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 ATTEMPTS = 10  # seeds that are tried
-DEFAULT = Path()  # stands for a place that follows from the puzzle file's name
+DEFAULT = ""  # stands for a place that follows from the puzzle file's name
 
 
 def parse_arguments():
@@ -81,11 +81,12 @@ def run():
     from builder.bundle import bundle
     from builder.screens.screen import Screen
 
-    check_paths(arguments)
     screen = Screen()
     if arguments.check is None:
         bundle.check_folder(arguments.folder)
         bundle.check_added_files(arguments.folder, secret)
+    check_paths(arguments)
+    if arguments.check is None:
         certificate = build(arguments, secret, screen)
         bundle.write(arguments.folder, secret, certificate)
         screen.certified(certificate, secret.code)

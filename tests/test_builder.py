@@ -182,7 +182,7 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost
         (["tiny.toml", "--out", "tiny.toml"], "is a file: a bundle needs a folder of its own"),
         (["tiny.toml", "--out", "."], "holds tiny.toml and is no bundle: a bundle needs a folder of its own"),
         (["tiny.toml", "--out", "out", "--zip", "out/x.zip"], "is inside the bundle, which solvers get"),
-        (["tiny.toml", "--out", "."], "tiny.toml is inside the bundle, which solvers get: put it elsewhere"),
+        (["tiny.toml", "--check", "."], "tiny.toml is inside the bundle, which solvers get: put it elsewhere"),
         (["tiny.toml", "--check"], "tiny is not a folder, and a bundle is one"),
         (["--check", "--out", "out"], "--check builds nothing"),
         (["--check", "--seed", "1"], "--check builds nothing"),
@@ -201,7 +201,7 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
 
 
 def test_help_typing_mistakes_and_a_wrong_puzzle_file_need_no_torch(tmp_path):
-    (tmp_path / "wrong.toml").write_text("code = 2014")
+    (tmp_path / "wrong.toml").write_text("code = 2014\npictures = []")
     without = f"import sys; sys.modules['torch'] = None; sys.path.insert(0, {str(ROOT)!r}); "
     for arguments, told in ((["--colour"], "--help tells"), (["wrong.toml"], "string in quotes"), ([], "torch is not")):
         code = f"{without}sys.argv[1:] = {arguments}; from builder.__main__ import main; sys.exit(main())"

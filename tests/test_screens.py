@@ -32,7 +32,8 @@ def untrained(certificate, code, heads, max_digits):
     picture = tuple(tuple(int(row == column) for column in range(size)) for row in range(size))
     torch.manual_seed(1)
     secret = Secret(code, (picture,) * heads, max_digits)
-    return secret, replace(certificate, weights=dump(NeuralNetwork(10, heads, max_digits)), survives=False)
+    weights = dump(NeuralNetwork(10, heads, max_digits))
+    return secret, replace(certificate, weights=weights, hardest_codes=(code[:-1] + "0",))
 
 
 @pytest.mark.parametrize("width", [0, 40, 80, 120])
