@@ -30,7 +30,7 @@ BUILDER = Path(__file__).resolve().parent
 GHOST, PUZZLE = BUILDER / "ghost.toml", BUILDER.parent / "puzzle"
 HOLDS, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 ATTEMPTS = 10  # seeds that are tried
-DEFAULT = ""  # stands for a place that follows from the puzzle file's name
+DEFAULT = object()  # stands for a place that follows from the puzzle file's name
 
 
 def parse_arguments():
