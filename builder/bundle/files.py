@@ -41,16 +41,14 @@ def write_files(folder, contents):
         for left_behind in folder.glob(f"{DRAFTS}*"):
             shutil.rmtree(left_behind)
         with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=folder) as drafts:
-            for name, content in contents.items():
-                draft = Path(drafts, name)
-                draft.parent.mkdir(parents=True, exist_ok=True)
-                with draft.open("xb") as file:
+            for number, content in enumerate(contents.values()):
+                with open(Path(drafts, str(number)), "wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-            for name in contents:
+            for number, name in enumerate(contents):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(Path(drafts, name), folder / name)
+                os.replace(Path(drafts, str(number)), folder / name)
                 placed += 1
     except OSError as error:
         if is_new and not placed:
