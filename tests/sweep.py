@@ -95,7 +95,8 @@ def report(name, built):
     return (
         f"{name}: {sum(puzzle.certificate.holds for puzzle in built)} of {len(built)} certified, "
         f"{sum(puzzle.seed > 0 for puzzle in built)} of them after a restart; "
-        f"median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s ({slowest.code}, pictures: {len(slowest.pictures)}); "
+        f"median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s "
+        f"({slowest.code}, pictures: {len(slowest.pictures)}); "
         f"at most {max(puzzle.certificate.nodes for puzzle in built):,} nodes"
     )
 
