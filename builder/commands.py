@@ -40,7 +40,7 @@ def build(chosen):
                 screen.note(f"seed {progress.seed} did not learn it")
     seconds = time.perf_counter() - start
 
-    certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda found: found.rank)
+    certificate = max((r.certificate for r in screen.rounds if r.certificate), key=lambda found: found.promises_kept)
     screen.certificate(certificate)
     if not certificate.holds:
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"

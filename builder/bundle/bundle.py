@@ -12,7 +12,6 @@ from builder.paths import BUILDER, PUZZLE
 from builder.proof.weights import load
 from builder.secret import find_code
 from builder.words import listed
-from puzzle.guess import GuessError
 
 GUESS, README, REQUIREMENTS = "guess.py", "README.md", "requirements.txt"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
@@ -133,7 +132,7 @@ def read(folder):
     contents = _contents(folder)
     try:
         return load(contents[WEIGHTS])
-    except GuessError as error:
+    except PuzzleError as error:
         raise Failure(f"{folder / WEIGHTS} is damaged: build it again") from error
 
 
