@@ -17,10 +17,11 @@ shown to be at or below the limit, or when it holds one code alone. Any other no
   with a large exp(score_h) and digits with a small one.
 
 How exact this is in float64. Let u = 2^-53 and V = 1 + |bias| + the sum over heads of the largest |vote_h|. A score
-below -745, relative to that of CLS, counts for nothing, and one above 709 is refused. So an exp(score) is off by at
-most 745 u from its argument and 8 u from exp itself, and this moves a mean of votes by at most 753 u |vote_h|. All
-other roundings are those of sums over at most 17 places and 8 heads, whose terms add up to at most 4 V: 140 u V.
-A bound compared with a logit is off by twice as much, less than 2048 u V = 2^-42 V. PRECISION is four times that.
+below -745, relative to that of CLS, counts for nothing, and one above 709 is refused. So the relative error of an
+exp(score) is at most 745 u from its argument and 8 u from exp itself, and moves a mean of votes by at most 753 u V. All
+other roundings are those of sums over at most 17 places and 8 heads, whose terms add up to at most 4 V: less than
+250 u V. A bound and a logit that it is compared with are off by less than 2048 u V = 2^-42 V together. Codes that
+differ by less than 2^-41 V are ties, which the search need not tell apart. PRECISION is more than both.
 """
 
 import math
@@ -67,10 +68,7 @@ class Nodes(NamedTuple):
     ratio: Tensor
     bound: Tensor
 
-    def where(self, rows):
-        return Nodes(*(part[rows] for part in self))
-
-    def codes(self):
+    def count(self):
         """How many codes there are in each node, (batch,), exact."""
         return self.allowed.sum(2).prod(1)
 
@@ -79,23 +77,18 @@ class Bounds(NamedTuple):
     """What bounding says of each node: see the top of this file.
 
     ratio: an upper bound of each head's N / D, (batch, heads). gain: what each token adds to the second bound,
-    (batch, max_digits, 12), -inf where not allowed. rest: the part of the second bound that is the same for all tokens,
-    (batch,). bound: of the logits, (batch,). codes, logits: the candidates, (batch, max_digits) and (batch,).
-    look: exp(score) of the candidates' digits, (batch, heads, max_digits). loose: how much each head's part of the
-    bound is above the candidate's, because its D is not max D, (batch, heads).
+    (batch, max_digits, 12), -inf where not allowed. bound: of the logits, (batch,). codes, logits: the candidates,
+    (batch, max_digits) and (batch,). look: exp(score) of the candidates' digits, (batch, heads, max_digits).
+    loose: how much each head's part of the bound is above the candidate's, (batch, heads).
     """
 
     ratio: Tensor
     gain: Tensor
-    rest: Tensor
     bound: Tensor
     codes: Tensor
     logits: Tensor
     look: Tensor
     loose: Tensor
-
-    def where(self, rows):
-        return Bounds(*(part[rows] for part in self))
 
 
 def precision(circuits):
@@ -114,48 +107,48 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     """
     circuits = circuits.double()
     tables = _Tables(circuits)
-    tie = precision(circuits) / 2  # codes that differ by less are not told apart
-    secret = encode(code, circuits.max_digits)
-    total = count_codes(circuits.max_digits)
+    tie = tables.precision / 2
+    secret, total = encode(code, circuits.max_digits), count_codes(circuits.max_digits)
     codes, logits = torch.empty(0, circuits.max_digits, dtype=torch.long), torch.empty(0, dtype=torch.float64)
+    wanted = limit  # only a code with a logit above this is
     visited, settled = 0, 0
 
     stack = [tables.root()]
     while stack and visited < budget:
         nodes = stack.pop()
         if len(nodes.bound) > BATCH:
-            stack.append(nodes.where(slice(None, -BATCH)))
-            nodes = nodes.where(slice(-BATCH, None))
+            stack.append(_rows(nodes, slice(None, -BATCH)))
+            nodes = _rows(nodes, slice(-BATCH, None))
         visited += len(nodes.bound)
         bounds = tables.bound(nodes)
 
         is_secret = (bounds.codes == secret).all(1)
-        new = (bounds.logits > _floor(logits, k, limit)) & ~is_secret
+        new = (bounds.logits > wanted) & ~is_secret
         if new.any():  # a code stays the candidate of the parts that its node is divided into
             codes = torch.cat([codes, bounds.codes[new]]).unique(dim=0)
             logits, order = circuits.logits(codes).sort(descending=True, stable=True)
             codes, logits = codes[order[:k]], logits[:k]
-        floor = _floor(logits, k, limit) + tie
+            wanted = max(limit, logits[-1].item()) if len(logits) == k else limit
 
-        sizes = nodes.codes()
-        done = (bounds.bound <= floor) | (sizes == 1) & bounds.logits.isfinite()
-        settled += sizes[done].sum().item()
-        apart = (bounds.logits > floor) | is_secret | (bounds.logits >= bounds.bound - tie)
-        nodes = tables.divide(nodes.where(~done), bounds.where(~done), apart[~done])
-        below = nodes.bound <= floor  # is false for NaN: what is not shown to be below stays in
-        settled += nodes.codes()[below].sum().item()
-        if not below.all():
+        count = nodes.count()
+        done = (bounds.bound <= wanted + tie) | (count == 1) & bounds.logits.isfinite()
+        settled += count[done].sum().item()
+        apart = is_secret | (bounds.logits > wanted + tie) | (bounds.logits >= bounds.bound - tie)
+        nodes = tables.divide(_rows(nodes, ~done), _rows(bounds, ~done), apart[~done])
+        done = nodes.bound <= wanted + tie  # false for NaN: what is not shown to be below stays in
+        settled += nodes.count()[done].sum().item()
+        nodes = _rows(nodes, ~done)
+        if len(nodes.bound):
             # The most promising come last, where the next batch is taken.
-            nodes = nodes.where(~below)
-            stack.append(nodes.where(nodes.bound.argsort(stable=True)))
+            stack.append(_rows(nodes, nodes.bound.argsort(stable=True)))
         if watch:
             watch(visited, settled / total)
     return Found(codes, logits, visited, settled, settled == total)
 
 
-def _floor(logits, k, limit):
-    """A code with a logit at or below this is not wanted any more."""
-    return max(limit, logits[-1].item()) if len(logits) == k else limit
+def _rows(batch, rows):
+    """Some of the nodes of a batch, or of their Bounds."""
+    return type(batch)(*(part[rows] for part in batch))
 
 
 class _Tables:
@@ -169,56 +162,48 @@ class _Tables:
         largest_product = look.amax(2).sum(1) * circuits.vote.abs().amax((1, 2))
         if not (8 * largest_product + circuits.bias).isfinite().all():  # no sum below has more than 8 such terms
             raise OverflowError("the network's scores and votes are too large to be searched")
-        self.bias, self.cls_vote = circuits.bias, circuits.vote[:, 0, CLS]  # (), (heads,)
-        self.most_votes = circuits.vote.amax((1, 2))  # (heads,)
+        self.circuits, self.cls_vote = circuits, circuits.vote[:, 0, CLS]  # (heads,)
         self.look = pad(look[:, 1:], (0, 1))  # (heads, max_digits, 12): BLANK adds nothing
         self.product = pad((look * circuits.vote)[:, 1:], (0, 1))
         self.precision = precision(circuits)
 
     def root(self):
         """All codes, in a node for each length."""
-        max_digits = self.look.shape[1]
-        allowed = torch.zeros(max_digits, max_digits, BLANK + 1, dtype=torch.bool)
-        inside = torch.ones(max_digits, max_digits, dtype=torch.bool).tril()
-        allowed[:, :, :CLS] = inside[:, :, None]
-        allowed[:, :, BLANK] = ~inside
-        bound = self.look.new_full((max_digits,), math.inf)
-        return Nodes(allowed, self.most_votes.expand(max_digits, -1), bound)  # no mean is above the largest vote
+        max_digits = self.circuits.max_digits
+        inside = torch.ones(max_digits, max_digits, dtype=torch.bool).tril()[:, :, None]
+        allowed = torch.cat([inside.expand(-1, -1, CLS), inside & False, ~inside], dim=2)  # digits, CLS, BLANK
+        ratio = self.circuits.vote.amax((1, 2)).expand(max_digits, -1)  # no mean is above the largest vote
+        return Nodes(allowed, ratio, ratio.new_full((max_digits,), math.inf))
 
     def bound(self, nodes):
         """The Bounds of nodes."""
         ratio, allowed = nodes.ratio, nodes.allowed[:, None]  # (batch, 1, max_digits, 12)
         largest = 1 + torch.where(allowed, self.look, 0.0).amax(3).sum(2)  # D of a code, (batch, heads)
         smallest = 1 + torch.where(allowed, self.look, math.inf).amin(3).sum(2)
+        product = torch.where(allowed, self.product, -math.inf)
+
+        def value(ratio):  # what each token adds to N - ratio D, (batch, heads, max_digits, 12)
+            return torch.addcmul(product, ratio[:, :, None, None], self.look, value=-1)
 
         step = torch.zeros_like(ratio)
         for _ in range(ROUNDS):
             ratio = ratio + step
-            value, digits = self._value(ratio).masked_fill(~allowed, -math.inf).max(3)
-            excess = self.cls_vote - ratio + value.sum(2)  # the largest N - ratio D
+            best, digits = value(ratio).max(3)
+            excess = self.cls_vote - ratio + best.sum(2)  # the largest N - ratio D
             step = excess / (1 + _pick(self.look, digits).sum(2))
             if (step.abs() <= self.precision).all():
                 break
         # N - ratio D <= excess for every code, so N / D <= ratio + excess / D.
         ratio = torch.minimum(ratio + torch.maximum(excess / smallest, excess / largest), nodes.ratio)
 
-        gain = (self._value(ratio) / largest[:, :, None, None]).sum(1).masked_fill(~nodes.allowed, -math.inf)
-        rest = self.bias + (ratio + (self.cls_vote - ratio) / largest).sum(1)
+        gain = (value(ratio) / largest[:, :, None, None]).sum(1)
+        rest = self.circuits.bias + (ratio + (self.cls_vote - ratio) / largest).sum(1)
         best, codes = gain.max(2)
-        chosen = codes[:, None].expand(-1, len(self.look), -1)
-        look = _pick(self.look, chosen)
+        look = _pick(self.look, codes[:, None])
         here = 1 + look.sum(2)  # D of the candidate
-        mean = (self.cls_vote + _pick(self.product, chosen).sum(2)) / here
-        return Bounds(
-            ratio=ratio,
-            gain=gain,
-            rest=rest,
-            bound=rest + best.sum(1),
-            codes=codes,
-            logits=self.bias + mean.sum(1),
-            look=look,
-            loose=(ratio - mean) * (1 - here / largest),
-        )
+        mean = (self.cls_vote + _pick(self.product, codes[:, None]).sum(2)) / here
+        loose = (ratio - mean) * (1 - here / largest)
+        return Bounds(ratio, gain, rest + best.sum(1), codes, self.circuits.bias + mean.sum(1), look, loose)
 
     def divide(self, nodes, bounds, apart):
         """Divides nodes by the candidate's digit where apart, (batch,), and by looks elsewhere. Returns the parts."""
@@ -226,24 +211,18 @@ class _Tables:
         table, look = self.look[head], bounds.look[rows, head]  # (batch, max_digits, 12), (batch, max_digits)
         top = torch.where(nodes.allowed, table, 0.0).amax(2)
         candidate = one_hot(bounds.codes, BLANK + 1).bool()
-        cost = bounds.gain.amax(2) - bounds.gain.masked_fill(candidate, -math.inf).amax(2)  # of another digit
-        cost = cost.masked_fill(nodes.allowed.sum(2) == 1, -math.inf)
+        best = bounds.gain.amax(2)
+        cost = best - torch.where(candidate, -math.inf, bounds.gain).amax(2)  # of the best other digit
+        weight = torch.where(apart[:, None], cost.masked_fill(cost.isinf(), -1.0), top - look)
         half = torch.where(apart[:, None, None], candidate, table > (top + look)[:, :, None] / 2)
-        most = torch.where(apart[:, None], cost, top - look).topk(min(PLACES, look.shape[1]), dim=1)
         parts = [nodes.allowed]
-        for place in most.indices.unbind(1):
-            elsewhere = ~one_hot(place, look.shape[1]).bool()[:, :, None]
+        for place in weight.topk(min(PLACES, weight.shape[1]), dim=1).indices.unbind(1):
+            elsewhere = ~one_hot(place, weight.shape[1]).bool()[:, :, None]
             parts = [part & (elsewhere | digits) for part in parts for digits in (half, ~half)]
-        allowed = torch.cat(parts)
-        bounds = bounds.where(rows.repeat(len(parts)))
-        bound = bounds.rest + bounds.gain.masked_fill(~allowed, -math.inf).amax(2).sum(1)
-        return Nodes(allowed, bounds.ratio, bound)
-
-    def _value(self, ratio):
-        """What each token adds to N - ratio D, (batch, heads, max_digits, 12)."""
-        return self.product - ratio[:, :, None, None] * self.look
+        bound = [bounds.bound + (torch.where(part, bounds.gain, -math.inf).amax(2) - best).sum(1) for part in parts]
+        return Nodes(torch.cat(parts), bounds.ratio.repeat(len(parts), 1), torch.cat(bound))
 
 
 def _pick(table, tokens):
-    """The entries of a table (heads, places, 12) for tokens (batch, heads, places)."""
-    return table.expand(len(tokens), -1, -1, -1).gather(3, tokens[..., None])[..., 0]
+    """The entries of a table (heads, places, 12) for tokens (batch, heads or 1, places): (batch, heads, places)."""
+    return torch.take_along_dim(table[None], tokens[..., None], dim=3)[..., 0]
