@@ -133,7 +133,7 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
         count = nodes.count()
         done = (bounds.bound <= wanted + tie) | (count == 1) & bounds.logits.isfinite()
         settled += count[done].sum().item()
-        apart = is_secret | (bounds.logits > wanted + tie) | (bounds.logits >= bounds.bound - tie)
+        apart = is_secret | (bounds.logits > wanted + tie) | ~(bounds.logits < bounds.bound - tie)
         nodes = tables.divide(_rows(nodes, ~done), _rows(bounds, ~done), apart[~done])
         done = nodes.bound <= wanted + tie  # false for NaN: what is not shown to be below stays in
         settled += nodes.count()[done].sum().item()
