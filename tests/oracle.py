@@ -24,9 +24,11 @@ def all_codes(max_digits):
 
 
 @torch.no_grad()
-def table_logits(circuits):
-    """The logits of all codes by the tables, in the order of all_codes: (n,), float64."""
-    return torch.cat([circuits.double().logits(codes) for codes in all_codes(circuits.max_digits).split(100_000)])
+def table_logits(circuits, digits=None):
+    """The logits by the tables of all codes of up to so many digits, in the order of all_codes: (n,), float64."""
+    codes = all_codes(digits or circuits.max_digits)
+    codes = pad(codes, (0, circuits.max_digits - codes.shape[1]), value=BLANK)
+    return torch.cat([circuits.double().logits(part) for part in codes.split(100_000)])
 
 
 def all_tokens(max_digits):

@@ -135,8 +135,9 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
         settled += count[done].sum().item()
         apart = is_secret | (bounds.logits > wanted + tie) | ~(bounds.logits < bounds.bound - tie)
         nodes = tables.divide(_rows(nodes, ~done), _rows(bounds, ~done), apart[~done])
-        done = nodes.bound <= wanted + tie  # false for NaN: what is not shown to be below stays in
-        settled += nodes.count()[done].sum().item()
+        count = nodes.count()
+        done = (nodes.bound <= wanted + tie) | (count == 0)  # not for NaN: what is not shown to be below stays in
+        settled += count[done].sum().item()
         nodes = _rows(nodes, ~done)
         if len(nodes.bound):
             # The most promising come last, where the next batch is taken.
