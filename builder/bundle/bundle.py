@@ -5,7 +5,13 @@ import re
 import zipfile
 from pathlib import Path
 
-from builder.bundle.notebook import make_notebook
+from builder.bundle import files
+from builder.bundle.readme import is_made_for, is_untouched, make_readme
+from builder.errors import Failure, PuzzleError
+from builder.paths import BUILDER, PUZZLE
+from builder.proof.weights import load
+from builder.secret import find_code
+from builder.words import listed
 
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
 from builder.bundle.readme import is_untouched, make_readme
@@ -92,7 +98,16 @@ def _made_for(secret, weights):
 
 
 def read(folder):
-    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError where one is missing or differs."""
+    """The network of the bundle in a folder. Raises PuzzleError unless every file is as a build writes it."""
+    contents = _contents(folder)
+    try:
+        return load(contents[WEIGHTS])
+    except PuzzleError as error:
+        raise Failure(f"{folder / WEIGHTS} is damaged: build it again") from error
+
+
+def _contents(folder):
+    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError unless each is as a build writes it."""
     if not folder.is_dir():
         raise PuzzleError(f"{folder} is not a folder, and a bundle is one")
     for name in FILES:
