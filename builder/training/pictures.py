@@ -16,8 +16,8 @@ import torch
 from builder.model import CLS
 from builder.training.draw import draw_orthogonal
 
-import os
-SPACING = float(os.environ.get('SP','0.5'))  # of the digits on the line, in score
+
+SPACING = 0.7  # of the digits on the line, in score
 DRAWS = 200  # lines that are tried, where n_hidden is too small for a line to fit exactly
 QUIET = 0.5  # sigma is at least this for inputs of length 1
 

@@ -86,7 +86,7 @@ def finish(network, votes, gap, generator):
     gap: the smallest distance from the secret's logit to another one. Half of it lies on each side of 0. Scaled up,
     logits of wrong codes fall below the smallest number that floating-point numbers have for a probability.
     """
-    right = (votes.seen(votes.right) @ votes.vectors.flatten()).item()
+    right = (votes.seen(votes.right) * votes.vectors).sum().item()
     noise = torch.randn(network.projection.weight.shape, generator=generator).double()
     scale = 1.0
     for _ in range(2):
@@ -104,6 +104,6 @@ def write_votes(network, votes, threshold, noise):
         [torch.linalg.solve((value @ value).T, vote) for value, vote in zip(values, votes, strict=True)]
     )
     unit = direction / direction.square().sum()  # changes the logit by 1
-    noise = noise * rows.std() * unit.norm()
+    noise = noise * 0.3 * rows.std() * unit.norm()
     network.projection.weight.copy_(noise + torch.outer(unit, rows - direction @ noise))
-    network.output.bias.copy_(torch.tensor([threshold / 2, -threshold / 2]))
+    network.projection.bias.copy_(-threshold * unit)

@@ -42,22 +42,25 @@ class Votes:
         return torch.einsum("hn,ptn->hpt", vectors, self.inputs)
 
     def seen(self, codes):
-        """The mean input that each head sees of codes, (batch, heads * n_hidden)."""
+        """The mean input that each head sees of codes, (batch, heads, n_hidden)."""
         tokens = pad(codes, (1, 0), value=CLS)
         places, known = torch.arange(tokens.shape[1]), tokens.clamp(max=CLS)
         look = self.score[:, places, known].masked_fill(tokens == BLANK, -torch.inf).softmax(-1)
-        return torch.einsum("hbp,bpn->bhn", look, self.inputs[places, known]).flatten(1)
+        return torch.einsum("hbp,bpn->bhn", look, self.inputs[places, known])
 
     def fit(self):
-        """Fits the votes to the pool. Returns the gap between the right code and the hardest of the pool."""
-        contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads * n_hidden)
-        votes, decay, gap = torch.zeros_like(self.vectors).flatten(), DECAY[0], -torch.inf
-        while gap < GAP and decay > DECAY[1]:
-            votes = newton(contrast, votes, decay)
-            gap = (contrast @ votes).min().item()
-            decay /= 4
-        self.vectors = votes.view_as(self.vectors)
-        return gap
+        """Fits the votes to the pool. Returns the gap between the right code and the hardest of the pool.
+
+        Each head learns to know the right code by itself, as far as it can: then the search has little to do. How much
+        each head counts is learned after that.
+        """
+        contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
+        vectors = torch.stack([separate(contrast[:, head]) for head in range(len(self.vectors))])
+        vectors /= vectors.norm(dim=1, keepdim=True)
+        contrast = (contrast * vectors).sum(2)  # (batch, heads)
+        shares = separate(contrast)
+        self.vectors = shares[:, None] * vectors
+        return (contrast @ shares).min().item()
 
     def add(self, codes):
         self.pool = torch.cat([self.pool, *(encode(code, self.secret.max_digits) for code in codes)])
@@ -71,6 +74,16 @@ class Votes:
         logits, order = circuits.logits(pool).sort(descending=True, stable=True)
         self.pool = pool[order[:POOL]]
         return len(found.codes), right - logits[0].item()
+
+
+def separate(contrast):
+    """Votes (n,) whose product with all rows of the contrast (batch, n) is at least GAP, if possible."""
+    votes, decay, gap = torch.zeros(contrast.shape[1], dtype=torch.float64), DECAY[0], -torch.inf
+    while gap < GAP and decay > DECAY[1]:
+        votes = newton(contrast, votes, decay)
+        gap = (contrast @ votes).min().item()
+        decay /= 4
+    return votes
 
 
 def newton(contrast, votes, decay):
