@@ -19,7 +19,7 @@ from builder.training.draw import draw_orthogonal
 
 SPACING = 0.7  # of the digits on the line, in score
 DRAWS = 200  # lines that are tried, where n_hidden is too small for a line to fit exactly
-QUIET = 0.5  # sigma is at least this for inputs of length 1
+QUIET = 3.0  # sigma is at least this for inputs of length 1, so it is the same for most puzzles
 
 
 def draw_queries(secret, inputs, generator):
@@ -70,13 +70,13 @@ def compose(right, picture, score, generator):
     n_hidden, digits = right.shape[1], len(right) - 1
     basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle
     change = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()  # A, for the basis
-    gram = change.T @ change
-    sigma_squared = max(torch.linalg.eigvalsh(gram)[-1].item(), (QUIET / right[0].square().sum().item()) ** 2)
-    sizes, directions = torch.linalg.eigh(sigma_squared * torch.eye(digits) - gram)
+    squares, directions = torch.linalg.eigh(change.T @ change)  # ascending
+    sigma_squared = max(squares[-1].item(), (QUIET / right[0].square().sum().item()) ** 2)
     outside = complement(right.T)
     outside = outside @ draw_orthogonal(outside.shape[1], generator)
     rank = min(digits, outside.shape[1])  # one less than the digits where n_hidden is twice the digits
-    change = change + outside[:, :rank] * sizes[-rank:].clamp(min=0).sqrt() @ directions[:, -rank:].T
+    lengths = (sigma_squared - squares[:rank]).clamp(min=0).sqrt()
+    change = change + outside[:, :rank] * lengths @ directions[:, :rank].T
     rest = draw_orthogonal(n_hidden - digits, generator) @ complement(basis).T
     weight = change @ basis.T + sigma_squared**0.5 * complement(change) @ rest
     return weight, score - weight @ right[0]

@@ -11,10 +11,12 @@ import torch
 from builder.proof.certify import FLAT, Certificate, certify
 from builder.proof.codes import decode
 from builder.proof.rounding import rounding_bound
+from builder.training import decoys
 from builder.training.draw import draw, hidden_size, inputs
 from builder.training.pictures import draw_queries
 from builder.training.votes import GAP, SHARE, Votes
 
+TARGETS = True
 STEPS = 40  # fits; an attempt that needs more is stuck
 ROUNDING_SHARE = 0.25  # of the gap that rounding may take up
 ROOM = 1.01  # for what rounding the scaled weights changes
@@ -55,11 +57,17 @@ def _attempt(secret, seed, watch):
     n_hidden = hidden_size(secret.max_digits, secret.decoys)
     network = draw(n_hidden, len(secret.pictures), secret.max_digits, generator)
     vectors = inputs(network)
-    weights, biases = draw_queries(secret, vectors, generator)
+    if secret.decoys:
+        weights, biases = decoys.draw_queries(secret, network, generator)
+    else:
+        weights, biases = draw_queries(secret, vectors, generator)
     write_queries(network, weights, biases)
     votes = Votes(secret, vectors, weights @ vectors[0, -1] + biases, generator)
     for step in range(STEPS):
         fitted = votes.fit()
+        if secret.decoys and TARGETS:
+            votes.target = decoys.draw_targets(secret, network, votes.vectors, torch.Generator().manual_seed(seed))
+            fitted = votes.fit()
         found, gap = votes.mine(fitted)
         certificate = None
         if not found or fitted < GAP or step == STEPS - 1:

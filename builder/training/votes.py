@@ -36,6 +36,7 @@ class Votes:
         )
         self.pool = torch.cat([close, some[(some != self.right).any(1)]])
         self.vectors = torch.zeros_like(score)
+        self.target = torch.zeros_like(score)
 
     def table(self, vectors):
         """What vectors (heads, n_hidden) make of each input: (heads, 1 + max_digits, 11)."""
@@ -52,15 +53,16 @@ class Votes:
         """Fits the votes to the pool. Returns the gap between the right code and the hardest of the pool.
 
         Each head learns to know the right code by itself, as far as it can: then the search has little to do. How much
-        each head counts is learned after that.
+        each head counts is learned after that. With decoys no head knows the code by itself.
         """
         contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
-        vectors = torch.stack([separate(contrast[:, head]) for head in range(len(self.vectors))])
-        vectors /= vectors.norm(dim=1, keepdim=True)
-        contrast = (contrast * vectors).sum(2)  # (batch, heads)
-        shares = separate(contrast)
-        self.vectors = shares[:, None] * vectors
-        return (contrast @ shares).min().item()
+        if self.secret.decoys:
+            self.vectors = separate(contrast.flatten(1), self.target.flatten()).view_as(self.vectors)
+        else:
+            vectors = torch.stack([separate(contrast[:, head]) for head in range(len(self.vectors))])
+            vectors /= vectors.norm(dim=1, keepdim=True)
+            self.vectors = separate((contrast * vectors).sum(2))[:, None] * vectors
+        return (contrast * self.vectors).sum((1, 2)).min().item()
 
     def add(self, codes):
         self.pool = torch.cat([self.pool, *(encode(code, self.secret.max_digits) for code in codes)])
@@ -76,27 +78,28 @@ class Votes:
         return len(found.codes), right - logits[0].item()
 
 
-def separate(contrast):
-    """Votes (n,) whose product with all rows of the contrast (batch, n) is at least GAP, if possible."""
-    votes, decay, gap = torch.zeros(contrast.shape[1], dtype=torch.float64), DECAY[0], -torch.inf
+def separate(contrast, target=0.0):
+    """Votes (n,) near a target whose product with all rows of the contrast (batch, n) is at least GAP, if possible."""
+    votes, decay, gap = torch.zeros(contrast.shape[1], dtype=torch.float64) + target, DECAY[0], -torch.inf
     while gap < GAP and decay > DECAY[1]:
-        votes = newton(contrast, votes, decay)
+        votes = newton(contrast, votes, decay, target)
         gap = (contrast @ votes).min().item()
         decay /= 4
     return votes
 
 
-def newton(contrast, votes, decay):
-    """The votes that minimize log sum exp(-contrast @ votes) + decay / 2 |votes|^2, by Newton's method from votes."""
+def newton(contrast, votes, decay, target):
+    """The votes that minimize log sum exp(-contrast @ votes) + decay / 2 |votes - target|^2, by Newton's method."""
 
     def loss(votes):
-        return torch.logsumexp(-contrast @ votes, 0) + decay / 2 * votes.square().sum()
+        return torch.logsumexp(-contrast @ votes, 0) + decay / 2 * (votes - target).square().sum()
 
+    identity = torch.eye(len(votes), dtype=torch.float64)
     for _ in range(ITERATIONS):
         weight = torch.softmax(-contrast @ votes, 0)
         mean = weight @ contrast
-        gradient = decay * votes - mean
-        hessian = (contrast * weight[:, None]).T @ contrast - torch.outer(mean, mean) + decay * torch.eye(len(votes))
+        gradient = decay * (votes - target) - mean
+        hessian = (contrast * weight[:, None]).T @ contrast - torch.outer(mean, mean) + decay * identity
         step = torch.linalg.solve(hessian, gradient)
         length, before = 1.0, loss(votes)
         while loss(votes - length * step) > before - 0.1 * length * gradient @ step and length > 1e-6:
