@@ -1,87 +1,74 @@
-"""Queries that show the pictures for the right code, and noise for every other one.
+"""Queries that show the pictures for the right code, and noise for every other one, in closed form.
 
-Keys are the inputs, but for a drawn rotation. So a head's scores at CLS are y . s, for an input y (token + position) and
-one vector s; the row of another token is y . x, for its query x. Both are found in closed form.
+Keys are the inputs (token + position), turned. So what a head sees at CLS is one vector s, its score of an input y is
+s . y, and a row of its matrix is x . y, for the query x of the row's token.
 
-The scores: all digits have a place on a line, in random order, and d is how far a digit is from the right one. The head
-scores an input with d, plus the picture's cell. A vote of 1 - d would then add exp(d) (1 - d) to the head's sum, which is
-largest at d = 0: each right digit is the best one at its position, even with one head and many digits.
+Scores: the digits have places on a line, in random order, and d is how far a digit is from the right one. A head scores
+an input with d + the picture's cell. If it votes 1 - d, it adds exp(d) (1 - d) to the sum of its votes, which is largest
+at d = 0. So each right digit can be the best at its position, even for one head and many digits.
 
-The queries: x = sigma O y + bias with an orthogonal O. The query layer is O turned by the drawn key layer, and so as
-random as that one, whatever the code.
+Queries: x = weight @ y + bias, where the weight is orthogonal but for a factor. Turned by the drawn keys, it is as random
+as they are, whatever the code.
 """
 
 import torch
 
-from builder.model import CLS
-from builder.training.draw import draw_orthogonal
+from builder.model import CLS, tokenize
+from builder.training.compose import draw_orthogonal, inputs
+
+SPACING = 0.7  # of the digits on the line
+FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger where pictures need it
 
 
-SPACING = 0.7  # of the digits on the line, in score
-DRAWS = 200  # lines that are tried, where n_hidden is too small for a line to fit exactly
-QUIET = 3.0  # sigma is at least this for inputs of length 1, so it is the same for most puzzles
-
-
-def draw_queries(secret, inputs, generator):
-    """For each head a query weight and bias for keys that are the inputs: (heads, n, n) and (heads, n) in float64.
-
-    inputs: token + position, (1 + max_digits, 11, n_hidden).
-    """
-    tokens = torch.tensor([CLS, *map(int, secret.code)])
-    right = inputs[torch.arange(len(tokens)), tokens]  # (1 + digits, n_hidden)
+def draw_queries(secret, network, generator):
+    """For each head a query weight and bias for the inputs as keys, (heads, n, n) and (heads, n) in float64."""
+    seen = inputs(network)
+    right = seen[torch.arange(1 + len(secret.code)), tokenize(secret.code)[0]]  # (1 + digits, n)
     pictures = torch.as_tensor(secret.pictures).double()
-    places = SPACING * torch.rand(DRAWS, 1, CLS, generator=generator).argsort(2).double()
-    scores = [draw_scores(secret, inputs, right, picture[0], places) for picture in pictures]
-    layers = [compose(right, picture, score, generator) for picture, score in zip(pictures, scores, strict=True)]
+    line = SPACING * torch.randperm(CLS, generator=generator).double()
+    scores = [score_vector(secret, seen, right, picture[0], line) for picture in pictures]
+    layers = [query_layer(right, *head, generator) for head in zip(pictures, scores, strict=True)]
     return tuple(map(torch.stack, zip(*layers, strict=True)))
 
 
-def draw_scores(secret, inputs, right, cells, places):
-    """The vector whose dot products with the inputs are a head's scores at CLS, (n_hidden,).
+def score_vector(secret, seen, right, cells, line):
+    """A head's scores at CLS as a vector (n,): exactly the cells for the right inputs, near the line for all others.
 
-    right: the inputs of the code. cells: the picture's first row, the scores that they get exactly. All others come as
-    close to the line as n_hidden allows; of DRAWS lines it takes the one that tells wrong digits best.
+    seen: all inputs. right: those of the code. cells: the picture's first row. line: places of the digits, from 0 up.
     """
-    digits, wrong = len(secret.code), inputs[1:, :CLS]  # (max_digits, 10, n_hidden)
-    code = torch.tensor(list(map(int, secret.code)))
-    distance = torch.cat(
-        [places - places[:, 0, code, None], (places + 1 + SPACING).expand(-1, secret.max_digits - digits, -1)], dim=1
-    )  # (DRAWS, max_digits, 10): behind the code, every digit is too far
-    cell = torch.cat([cells[1:], torch.zeros(secret.max_digits - digits)])
+    digits = len(secret.code)
+    scores = line.repeat(secret.max_digits, 1)
+    scores[:digits] += (cells[1:] - line[tokenize(secret.code)[0, 1:]])[:, None]
+    scores[digits:] += 1 + SPACING  # behind the code every digit is too far
     exact = torch.linalg.pinv(right) @ cells
-    free = complement(right.T)  # (n_hidden, n_hidden - digits - 1): what leaves the scores of the code alone
-    missing = distance + cell[:, None] - wrong @ exact
-    scores = exact + missing.flatten(1) @ torch.linalg.pinv((wrong @ free).flatten(0, 1)).T @ free.T
-
-    distance = torch.einsum("dn,ptn->dpt", scores, wrong) - cell[:, None]
-    loss = distance.exp() * (distance - 1)  # how much a digit takes from the sum of N
-    loss[:, :digits] = (1 + loss[:, :digits]) * cells[1:, None].exp()
-    loss[:, torch.arange(digits), code] = torch.inf
-    return scores[loss.amin((1, 2)).mul(1e6).round().argmax()]
+    free = complement(right.T)
+    wrong = seen[1:, :CLS].flatten(0, 1)
+    return exact + free @ torch.linalg.pinv(wrong @ free) @ (scores.flatten() - wrong @ exact)
 
 
-def compose(right, picture, score, generator):
-    """A head's query weight (n, n), an orthogonal matrix times sigma, and its bias (n,).
+def query_layer(right, picture, score, generator):
+    """A head's query weight (n, n) and bias (n,). The query of CLS is the score vector.
 
-    The queries x of the right inputs must give x . y = the picture's cells for the right y, and CLS's is the score. So
-    with differences D from CLS, sigma O D = A + Z: cells determine A, in the span of the right y, and Z is free outside.
-    O is orthogonal if Z^T Z = sigma^2 D^T D - A^T A; sigma is large enough for that.
+    With columns D, the right inputs minus CLS, weight @ D = A + Z. A is in the span of the right inputs and gives the
+    cells; Z is outside, and free. The weight is factor * orthogonal if Z^T Z = factor^2 D^T D - A^T A, so the factor
+    must be large enough. The span's complement has room for Z where n > 2 * digits. Where n = 2 * digits, the smallest
+    factor takes one dimension less.
     """
-    n_hidden, digits = right.shape[1], len(right) - 1
-    basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle
-    change = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()  # A, for the basis
-    squares, directions = torch.linalg.eigh(change.T @ change)  # ascending
-    sigma_squared = max(squares[-1].item(), (QUIET / right[0].square().sum().item()) ** 2)
+    digits = len(right) - 1
+    basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle; A and Z are for the basis
+    inside = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()
+    squares, directions = torch.linalg.eigh(inside.T @ inside)  # ascending
+    factor = max(squares[-1].clamp(min=0).sqrt().item(), FACTOR / right[0].square().sum().item())
     outside = complement(right.T)
-    outside = outside @ draw_orthogonal(outside.shape[1], generator)
-    rank = min(digits, outside.shape[1])  # one less than the digits where n_hidden is twice the digits
-    lengths = (sigma_squared - squares[:rank]).clamp(min=0).sqrt()
-    change = change + outside[:, :rank] * lengths @ directions[:, :rank].T
-    rest = draw_orthogonal(n_hidden - digits, generator) @ complement(basis).T
-    weight = change @ basis.T + sigma_squared**0.5 * complement(change) @ rest
+    outside = (outside @ draw_orthogonal(outside.shape[1], generator))[:, :digits]
+    room = outside.shape[1]
+    lengths = (factor**2 - squares[:room]).clamp(min=0).sqrt()
+    image = inside + outside * lengths @ directions[:, :room].T
+    rest = draw_orthogonal(len(image) - digits, generator) @ complement(basis).T
+    weight = image @ basis.T + factor * complement(image) @ rest
     return weight, score - weight @ right[0]
 
 
 def complement(columns):
-    """An orthonormal basis of all that is orthogonal to the columns (n, k): (n, n - k)."""
+    """An orthonormal basis (n, n - k) of what is orthogonal to all columns (n, k)."""
     return torch.linalg.svd(columns).U[:, columns.shape[1] :]
