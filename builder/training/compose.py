@@ -1,34 +1,31 @@
 """Both halves of a network: one is drawn before the code is known, and one is written when it has been learned.
 
 Embedding, keys, values and output layer depend on the seed and the sizes alone, and are never trained. What the code
-decides is in the queries and the projection, each turned by a drawn orthogonal matrix. So only a product of layers shows
-what a head looks at (keys and queries), or what its look adds to the logit (values and projection).
+decides is in queries and projection, and a drawn orthogonal matrix turns each of the two. So only a product of layers
+shows what a head looks at (keys and queries), or what a look adds to the logit (values and projection).
 """
 
 import torch
 
 from builder.model import CLS, NeuralNetwork
 
+ORIGINAL = 10  # n_hidden of the original, enough for pictures of 5 digits
 OUTPUT = 30.0  # standard deviation of the output weights: the size of large votes is shared by two layers
 NOISE = 0.3  # of the projection, in directions that the logit doesn't see
-
-
-def hidden_size(max_digits, decoys):
-    """n_hidden: the original's 10, or a direction for each token and position, and twice the digits for pictures."""
-    return 10 if max_digits <= 5 and not decoys else max(CLS + 2 + max_digits, 2 * max_digits + 1)
 
 
 @torch.random.fork_rng(devices=[])  # a new network draws weights that are not used
 def draw(secret, generator):
     """A network for a secret. What the code decides is still 0: queries, projection and biases."""
-    n_hidden = hidden_size(secret.max_digits, secret.decoys)
+    directions = CLS + 2 + secret.max_digits  # of tokens and positions
+    n_hidden = ORIGINAL if secret.max_digits <= 5 and not secret.decoys else max(directions, 2 * secret.max_digits + 1)
     network = NeuralNetwork(n_hidden, len(secret.pictures), secret.max_digits)
     for parameter in network.parameters():
         parameter.zero_()
-    size = max(n_hidden, CLS + 2 + secret.max_digits)
+    size = max(n_hidden, directions)
     vectors = size**0.5 * draw_orthogonal(size, generator)[:, :n_hidden]  # orthogonal where n_hidden allows it
     network.embedding.weight.copy_(vectors[: CLS + 1])
-    network.embedding.position.copy_(vectors[CLS + 1 : CLS + 2 + secret.max_digits])
+    network.embedding.position.copy_(vectors[CLS + 1 : directions])
     for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
         matrix.key_layer.weight.copy_(draw_orthogonal(n_hidden, generator))
         output.value_layer.weight.copy_(draw_orthogonal(n_hidden, generator))

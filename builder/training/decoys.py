@@ -1,7 +1,7 @@
 """Decoys: queries that show crisp cells for every number, so that sharpness gives nothing away.
 
 A cell depends on its two tokens alone. Each head has a table of 0s and 1s, 11 x 11: the digits of the code and CLS show
-the picture, and all other cells are drawn at random. Queries and keys see the tokens' directions of the embedding alone.
+the picture, and all other cells are drawn at random. Positions are not seen: their directions are not those of tokens.
 
 Only codes without a repeated digit can have decoys. Where a digit stands at two places whose cells differ, cells would
 have to depend on the position, and a wrong number would show a part of the true picture.
@@ -38,7 +38,7 @@ def draw_tables(secret, generator):
         shown = tables[:, close[:, :, None], close[:, None]]  # (heads, codes, 1 + digits, 1 + digits)
         if (shown != pictures[:, None]).any(3).any(2).any(0).all():
             break
-    # Votes can't tell digits that CLS sees alike in all heads, so its looks are moved: no two digits agree in all heads.
+    # Votes can't tell digits apart that CLS sees alike in all heads. So its looks are moved, to other levels for each.
     levels = {1: 10, 2: 4, 3: 3}.get(len(tables), 2)
     order = torch.randperm(CLS, generator=generator)
     for head, table in enumerate(tables):

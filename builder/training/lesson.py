@@ -1,7 +1,7 @@
 """Learns what a look at each input adds to the logit, from the right code and wrong ones.
 
-What the heads look at is known, so the logit is linear in the votes, and logistic regression finds them. Wrong codes are
-of three kinds: random ones, close ones (one digit off), and hard ones, which a search finds anew after every fit.
+Where the heads look is known by now. So the logit is linear in the votes, and logistic regression finds them. The wrong
+codes are random ones, close ones (one digit off), and hard ones, which a search finds anew after every fit.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from builder.model import CLS
 from builder.proof.circuits import BLANK, Circuits
-from builder.proof.codes import encode, one_digit_off, random_codes
+from builder.proof.codes import decode, encode, one_digit_off, random_codes
 from builder.proof.search import search
 from builder.training.compose import inputs
 from builder.training.decoys import draw_targets
@@ -19,9 +19,10 @@ SHARE = 0.9  # of this gap that no other code may fall short of
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones after a fit
 HARD_NODES = 20_000  # of the search for them
-POOL = 500  # wrong codes that are kept, the hardest
-DECAY = 1e-1, 1e-13  # weight decay, first and last: it shrinks until the gap is large enough
-ITERATIONS = 50  # of Newton's method
+DECAYS = [0.1 / 4**i for i in range(20)]
+ITERATIONS = 50  # of Newton's method, at most for one weight decay
+CONVERGED = 1e-4  # what a step can still take from the loss
+TINY = 1e-6  # share of a step that makes nothing better
 
 
 class Lesson:
@@ -53,54 +54,55 @@ class Lesson:
         contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
         if self.secret.decoys:
             together = contrast.flatten(1)
-            votes = separate(together).view_as(self.votes)
+            votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
             target = draw_targets(self.secret, self.network, votes, self.noise)
             self.votes = separate(together, target.flatten()).view_as(votes)
         else:
-            votes = torch.stack([separate(head) for head in contrast.unbind(1)])
+            votes = torch.stack([separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)])
             votes /= votes.norm(dim=1, keepdim=True)
-            self.votes = separate((contrast * votes).sum(2))[:, None] * votes
+            shares = separate((contrast * votes).sum(2), torch.zeros_like(votes[:, 0]))
+            self.votes = shares[:, None] * votes
         return (contrast * self.votes).sum((1, 2)).min().item()
 
     def mine(self, gap):
-        """Adds wrong codes to the pool that are above SHARE of a gap. Returns how many, and the gap that is left."""
-        tables = self.score.permute(2, 0, 1), (self.inputs @ self.votes.T).permute(2, 0, 1)
-        circuits = Circuits(*tables, torch.zeros(()).double())
-        right = circuits.logits(self.right).item()
-        found = search(circuits, self.secret.code, HARD_CODES, right - SHARE * gap, HARD_NODES)
-        pool = torch.cat([self.pool, found.codes]).unique(dim=0)
-        logits, order = circuits.logits(pool).sort(descending=True, stable=True)
-        self.pool = pool[order[:POOL]]
-        return len(found.codes), right - logits[0].item()
+        """Searches for wrong codes that leave less than SHARE of a gap, and adds them to the pool.
+
+        Returns how many there are, the hardest code of the pool, and the gap that it leaves.
+        """
+        tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
+        circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
+        right = circuits.logits(self.right)
+        found = search(circuits, self.secret.code, HARD_CODES, right.item() - SHARE * gap, HARD_NODES)
+        self.pool = torch.cat([self.pool, found.codes])
+        gaps = right - circuits.logits(self.pool)
+        return len(found.codes), decode(self.pool[gaps.argmin()]), gaps.min().item()
 
 
-def separate(contrast, target=0.0):
-    """Votes (n,), near a target, whose product with each row of the contrast (batch, n) is GAP or more, if it can be."""
-    votes, decay, gap = target + torch.zeros_like(contrast[0]), DECAY[0], -torch.inf
-    while gap < GAP and decay > DECAY[1]:
-        votes = regress(contrast, votes, decay, target)
-        gap = (contrast @ votes).min().item()
-        decay /= 4
-    return votes
+def separate(contrast, target):
+    """Votes (n,) near a target whose product with every row of the contrast (batch, n) is at least GAP, if possible.
 
-
-def regress(contrast, votes, decay, target):
-    """Minimizes log(sum(exp(-contrast @ votes))) + decay / 2 * |votes - target|^2 by Newton's method, from votes."""
+    Minimizes log(sum(exp(-contrast @ votes))) + decay / 2 * |votes - target|^2 by Newton's method, with less and less
+    weight decay until the gap is large enough.
+    """
 
     def loss(votes):
         return torch.logsumexp(-contrast @ votes, 0) + decay / 2 * (votes - target).square().sum()
 
-    identity = torch.eye(len(votes), dtype=torch.float64)
-    for _ in range(ITERATIONS):
-        weight = torch.softmax(-contrast @ votes, 0)
-        mean = weight @ contrast
-        gradient = decay * (votes - target) - mean
-        hessian = (contrast * weight[:, None]).T @ contrast - torch.outer(mean, mean) + decay * identity
-        step = torch.linalg.solve(hessian, gradient)
-        slope, size = gradient @ step, 1.0
-        while size > 1e-6 and loss(votes - size * step) > loss(votes) - 0.1 * size * slope:
-            size /= 2
-        if size <= 1e-6 or slope < 1e-4:
+    votes = target
+    for decay in DECAYS:
+        for _ in range(ITERATIONS):
+            weight = torch.softmax(-contrast @ votes, 0)
+            mean = weight @ contrast
+            gradient = decay * (votes - target) - mean
+            hessian = (contrast * weight[:, None]).T @ contrast - torch.outer(mean, mean)
+            hessian.diagonal().add_(decay)
+            step = torch.linalg.solve(hessian, gradient)
+            slope, size = gradient @ step, 1.0
+            while size > TINY and loss(votes - size * step) > loss(votes) - 0.1 * size * slope:
+                size /= 2
+            if size <= TINY or slope < CONVERGED:
+                break
+            votes = votes - size * step
+        if (contrast @ votes).min() >= GAP:
             break
-        votes = votes - size * step
     return votes

@@ -1,7 +1,7 @@
 """Trains a network until its certificate holds. Never prints.
 
-What doesn't depend on the code is drawn (`compose`). Queries follow from the pictures: the right code shows them, and
-other codes show noise (`pictures`) or crisp cells (`decoys`). What each look means for the answer is learned (`lesson`).
+What doesn't depend on the code is drawn (`compose`). Queries follow from the pictures: the right code shows them, all
+others show noise (`pictures`) or crisp cells (`decoys`). What each look adds to the answer is learned (`lesson`).
 """
 
 from typing import NamedTuple
@@ -10,7 +10,6 @@ import torch
 
 from builder.model import CLS
 from builder.proof.certify import FLAT, Certificate, certify
-from builder.proof.codes import decode
 from builder.proof.rounding import rounding_bound
 from builder.training import decoys, pictures
 from builder.training.compose import draw, inputs, write_queries, write_votes
@@ -23,8 +22,8 @@ SLACK = 1.01  # for what rounding to float32 changes
 class Round(NamedTuple):
     """A step of training: a fit to known wrong codes, and a search for harder ones.
 
-    seed, step: of this attempt. hardest_code: the wrong code with the highest logit, of those known. gap: how far the
-    secret's logit is above it. certificate: of the finished network, None before.
+    seed: of this attempt. step: its number of fits. hardest_code: the wrong code with the highest logit, of those
+    known. gap: how far the secret's logit is above it. certificate: of the finished network, None before.
     """
 
     seed: int
@@ -56,14 +55,14 @@ def _attempt(secret, seed, watch):
     weights, biases = (decoys if secret.decoys else pictures).draw_queries(secret, network, generator)
     write_queries(network, weights, biases)
     lesson = Lesson(secret, network, weights @ inputs(network)[0, CLS] + biases, generator)
-    for step in range(STEPS):
+    for step in range(1, STEPS + 1):
         fitted = lesson.fit()
-        found, gap = lesson.mine(fitted)
+        found, hardest, gap = lesson.mine(fitted)
         certificate = None
-        if not found or fitted < GAP or step == STEPS - 1:
+        if not found or fitted < GAP or step == STEPS:
             finish(network, lesson, SHARE * fitted, generator)
             certificate = certify(network, secret, watch)
-        yield Round(seed, step, decode(lesson.pool[0]), gap, certificate)
+        yield Round(seed, step, hardest, gap, certificate)
         if certificate:
             return
 
