@@ -1,128 +1,225 @@
 """The builder's command line: trains, certifies and writes a puzzle.
 
-    python -m builder                                       the default puzzle, into puzzle/
-    python -m builder my.toml --out party --zip party.zip   a puzzle of your own
-    python -m builder --check                               certify what lies in puzzle/
+    python -m builder                        build the default puzzle, into puzzle/
+    python -m builder --new 310535           print a puzzle file for this code, with a picture to draw on
+    python -m builder key.toml --zip         build a puzzle of your own, into key/, and pack key.zip
+    python -m builder key.toml --check       certify what lies in key/
 
-A puzzle file is TOML: the code, a picture for each head, a title and a story; builder/ghost.toml
-is one to start from. A build writes guess.py, README.md, requirements.txt and classifier/ anew.
-It keeps every other file in the folder, such as a letter of yours, and packs it into the zip, but
-not hidden files, links and what your system puts there. It does not accept code there, and it
-does not replace a README.md that you edited: it says so before it trains.
+A puzzle file is TOML: the code, a picture for each head, a title and a story. A build keeps files
+that you added to the bundle, such as a letter, and --zip packs them. It refuses to replace a
+README.md or start.ipynb that you edited, and to hand out a file that tells the code.
 """
 
 import argparse
 import os
-import signal
+import shlex
 import sys
+import time
 from pathlib import Path
 
-from builder.bundle.files import on_ctrl_c
-from builder.errors import PuzzleError
-from builder.paths import GHOST, PROOF, PUZZLE
-
+if not __package__:  # started as: python builder
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
+from builder.advice import advise  # noqa: E402
+from builder.errors import Failure, PuzzleError  # noqa: E402
+from builder.secret import Secret, blank_puzzle  # noqa: E402
+from builder.words import counted  # noqa: E402
+
+BUILDER = Path(__file__).resolve().parent
+GHOST, PUZZLE = BUILDER / "ghost.toml", BUILDER.parent / "puzzle"
 HOLDS, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-INTERRUPTED_TEXT = "interrupted; nothing is half-written"
+ATTEMPTS = 10  # seeds that are tried
+DEFAULT = object()  # stands for a place that follows from the puzzle file's name
 
 
-def declare():
-    """The parser of the command line."""
+def parse_arguments():
+    """The command line's arguments, with every place filled in. Ends with one sentence where they don't fit."""
     parser = argparse.ArgumentParser(
         prog="python -m builder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible", MISTAKE))
     add = parser.add_argument
     add("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the ghost's)")
+    add("--new", metavar="CODE", help="print a puzzle file for this code, and build nothing")
+    add("--out", type=Path, metavar="DIR", help="the folder for the bundle (default: named like the puzzle file)")
+    add("--seed", type=int, help="where training starts from (default: 0); each gives another network")
+    add("--check", type=Path, nargs="?", const=DEFAULT, metavar="DIR", help="build nothing, certify this bundle")
+    add("--attack", action="store_true", help="tell how soon solvers find the code, attack by attack")
+    add("--zip", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="pack the bundle, to hand it out")
     add(
-        "--out", type=Path, metavar="DIR", help="the folder for the bundle (default: puzzle/, whose bundle is replaced)"
+        "--sheet", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="draw what solvers will see, for you alone"
     )
-    add("--seed", type=int, default=0, help="where training starts from (default: 0)")
-    add("--max-attempts", type=int, default=10, metavar="N", help="seeds to try (default: 10)")
-    add(
-        "--check",
-        type=Path,
-        nargs="?",
-        const=PUZZLE,
-        metavar="DIR",
-        help="build nothing, certify this bundle (default: puzzle/)",
-    )
-    add("--attack", action="store_true", help="tell how soon solvers find the code without understanding the network")
-    add("--zip", type=Path, metavar="FILE", help="pack the bundle as a zip to hand out")
-    add(
-        "--proof",
-        type=Path,
-        nargs="?",
-        const=PROOF,
-        metavar="FILE",
-        help="draw the proof sheet, which tells the secret (default: build/proof.png)",
-    )
-    return parser
 
-
-def judge(parser, chosen):
-    """Ends with a sentence where the arguments do not go together; fills in what was left open."""
-    if chosen.check and chosen.out:
-        parser.error("--check builds nothing, so that --out does not go with it")
-    if not 0 <= chosen.seed < 2**63:
+    arguments = parser.parse_args()
+    if arguments.check and (arguments.out or arguments.seed is not None):
+        parser.error("--check builds nothing, so --out and --seed do not go with it")
+    if not 0 <= (arguments.seed or 0) < 2**63:
         parser.error("--seed is a whole number from 0 on")
-    if chosen.max_attempts < 1:
-        parser.error("--max-attempts is a whole number from 1 on")
-    for option, path, ending in (("--zip", chosen.zip, ".zip"), ("--proof", chosen.proof, ".png")):
+    folder = PUZZLE if arguments.puzzle == GHOST else Path(arguments.puzzle.stem)
+    arguments.folder = next((path for path in (arguments.out, arguments.check) if path not in (None, DEFAULT)), folder)
+    name = arguments.folder.resolve().name
+    for option, ending, default in (("zip", ".zip", f"{name}.zip"), ("sheet", ".png", f"{name}-sheet.png")):
+        path = getattr(arguments, option)
+        path = Path(default) if path == DEFAULT else path
         if path and path.suffix.lower() != ending:
-            parser.error(f"{option} wants a file name that ends in {ending}, and {path} does not")
-    chosen.out = chosen.out or PUZZLE
-    return chosen
+            parser.error(f"--{option} wants a file name that ends in {ending}, and {path} does not")
+        setattr(arguments, option, path)
+    return arguments
 
 
 def run():
-    parser = declare()
-    try:
-        chosen = judge(parser, parser.parse_args())
-        with on_ctrl_c(leave):
-            from builder import commands  # torch takes a second to import, and none of the above needs it
+    arguments = parse_arguments()
+    if arguments.new is not None:
+        print(blank_puzzle(arguments.new), end="")
+        return
+    secret = Secret.read(arguments.puzzle)  # before torch is imported, which takes a second
 
-            commands.check(chosen) if chosen.check else commands.build(chosen)
-    finally:
-        sys.stdout.flush()  # here, where a full disk can still be told of
+    import torch
+
+    torch.set_num_threads(1)  # small operations: more threads wait longer than they compute
+    from builder.bundle import bundle
+    from builder.screens.screen import Screen
+
+    screen = Screen()
+    if arguments.check is None:
+        bundle.check_folder(arguments.folder)
+        bundle.check_added_files(arguments.folder, secret)
+    check_paths(arguments)
+    if arguments.check is None:
+        certificate = build(arguments, secret, screen)
+        bundle.write(arguments.folder, secret, certificate)
+        screen.certified(certificate, secret.code)
+    else:
+        certificate = check(arguments, secret, screen)
+    hand_out(arguments, secret, certificate, screen)
 
 
-def leave(*_):
-    """Ends at once. In the midst of torch, a KeyboardInterrupt may get lost, turn into another error, or crash.
+def check_paths(arguments):
+    """Raises PuzzleError where a file could not be written, or would be handed out, before the work is done."""
+    from builder.bundle.files import check_replaceable
 
-    Nothing is being written then: where files are, Ctrl-C raises KeyboardInterrupt.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
-    if sys.stdout.isatty():
-        os.write(sys.stdout.fileno(), b"\x1b[?25h\n")  # the cursor, which is hidden while a table moves
-    sys.stderr = sys.__stderr__ or sys.stderr  # the table redirects it
-    os._exit(complain(INTERRUPTED_TEXT, INTERRUPTED))
+    for path in filter(None, (arguments.puzzle, arguments.zip, arguments.sheet)):
+        if path != GHOST and arguments.folder.resolve() in path.resolve().parents:
+            raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
+    for path in filter(None, (arguments.zip, arguments.sheet)):
+        check_replaceable(path)
+
+
+def build(arguments, secret, screen):
+    """Trains a network until its certificate holds, and returns that. Raises Failure where no seed learns it."""
+    from builder.training.train import train
+
+    for sentence in advise(secret):
+        screen.note(f"advice: {sentence}", style="yellow")
+    start, certificates = time.perf_counter(), []
+    with screen:
+        for training_round in train(secret, arguments.seed or 0, ATTEMPTS, screen.proving):
+            screen.learning(training_round)
+            if training_round.certificate:
+                certificates.append(training_round.certificate)
+                if not training_round.certificate.holds:
+                    screen.note(f"seed {training_round.seed} did not learn it, so the next one tries")
+    if not certificates[-1].holds:
+        screen.certificate(max(certificates, key=lambda certificate: certificate.promises_kept))
+        mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
+        raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn it, and nothing is written: {mend} may be possible")
+    seconds = time.perf_counter() - start
+    screen.note(f"learnt with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
+    return certificates[-1]
+
+
+def check(arguments, secret, screen):
+    """Certifies the bundle in a folder, without training. Returns the certificate; raises Failure unless it holds."""
+    from builder.bundle import bundle
+    from builder.proof.certify import certify
+    from builder.proof.weights import load
+
+    folder = arguments.folder
+    contents = bundle.read(folder)
+    network = load(contents[bundle.WEIGHTS])
+    sizes = len(network.attention_matrix_list), len(network.embedding.position) - 1
+    if sizes != (len(secret.pictures), secret.max_digits):
+        raise Failure(
+            f"{folder} is not the bundle of {arguments.puzzle}: it has {counted(sizes[0], 'head')} and takes "
+            f"{counted(sizes[1], 'digit')}, not {len(secret.pictures)} and {secret.max_digits}"
+        )
+    with screen:
+        certificate = certify(network, secret, screen.proving)
+    screen.certificate(certificate)
+    if not certificate.holds:
+        raise Failure(f"{folder} is not certified for {arguments.puzzle}")
+    bundle.check_texts(folder, secret, contents)
+    bundle.check_added_files(folder, secret)
+    return certificate
+
+
+def hand_out(arguments, secret, certificate, screen):
+    """What follows on a certificate that holds: the verdict, the attack report, the zip, the sheet, the next step."""
+    from builder.bundle import bundle
+    from builder.proof.weights import load
+    from builder.screens.attack import report, verdict
+
+    network, attacks = load(certificate.weights), []
+    screen.note(f"verdict: {verdict(network, secret)}")
+    if arguments.attack:
+        for attack in report(network, secret, arguments.seed or 0):
+            screen.attack(attack)
+            attacks.append(attack.sentence)
+    screen.note(f"bundle: {shown(arguments.folder)}", whole=True)
+    added = bundle.added_files(arguments.folder)
+    if added:
+        screen.note(f"handed out as well: {', '.join(path.name for path in added)}")
+    if arguments.sheet:
+        from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
+
+        draw_sheet(secret, certificate, arguments.sheet, attacks)
+        screen.note(f"sheet: {shown(arguments.sheet)}, for your eyes only", whole=True)
+    if arguments.zip:
+        bundle.pack(arguments.folder, arguments.zip)
+        screen.note(f"zip: {shown(arguments.zip)}, for your solvers", whole=True)
+        return
+    puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
+    where = [] if arguments.out in (None, DEFAULT) else [shown(arguments.folder)]
+    screen.note(f"next: try it: {typed('python', shown(arguments.folder / 'guess.py'))}", whole=True)
+    screen.note(f"then pack it: {typed('python', '-m', 'builder', *puzzle, '--check', *where, '--zip')}", whole=True)
+
+
+def shown(path):
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(*words):
+    """A command as somebody types it."""
+    if os.name == "nt":
+        return " ".join(f'"{word}"' if " " in word else word for word in words)
+    return shlex.join(words)
 
 
 def main():
-    sys.stdout, sys.stderr = sys.stdout or nowhere(), sys.stderr or nowhere()  # each may be closed
-    sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have letters that this console has not
+    """Runs the builder. Returns its exit status; whatever goes wrong is told in one sentence."""
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have letters that a console lacks
     try:
         run()
+        if sys.stdout:
+            sys.stdout.flush()  # here, where a full disk can still be told of
         return HOLDS
     except PuzzleError as error:
         return complain(error, error.status)
     except KeyboardInterrupt:
-        return complain(INTERRUPTED_TEXT, INTERRUPTED)
+        return complain("interrupted; --check tells whether the bundle is whole", INTERRUPTED)
     except ModuleNotFoundError as error:
         return complain(f"{error.name} is not installed: python -m pip install .", MISTAKE)
     except OSError as error:
-        sys.stdout = nowhere()  # or Python tries again at the end
-        place = error.filename or "the output"
-        return complain(f"{place}: {error.strerror or error}; nothing is half-written", FAILED)
-
-
-def nowhere():
-    return open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # it stays open to the end
+        sys.stdout = None  # or Python tries to write the rest at the end
+        return complain(f"{error.filename or 'the output'}: {error.strerror or error}", FAILED)
 
 
 def complain(error, status):
+    """Tells what is wrong on the standard error. Returns the exit status."""
     print(f"builder: {error}", file=sys.stderr, flush=True)
     return status
 

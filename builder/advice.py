@@ -1,22 +1,19 @@
 """Advice on a puzzle's pictures: what gives them away, and what tells solvers nothing. It never stops a build."""
 
-import torch
-
 from builder.words import listed
 
 
 def advise(secret):
     """Returns a sentence for each weakness of the pictures; the list is empty if there is none."""
-    pictures = secret.pictures
-    for_decoys = [*_too_few_for_decoys(pictures, secret.code), *_mirrored(pictures)] if secret.decoys else []
-    return [*_shown_too_soon(secret), *_twins(pictures), *_flat(pictures), *for_decoys]
+    for_decoys = [*_too_few_for_decoys(secret), *_mirrored(secret.pictures)] if secret.decoys else []
+    return [*_shown_too_soon(secret), *_repeated(secret.pictures), *_flat(secret.pictures), *for_decoys]
 
 
 def _shown_too_soon(secret):
     """A cell depends on two tokens alone, so a code without its last digits shows all rows and columns but theirs."""
     size = 1 + len(secret.code)
-    lit = secret.pictures.nonzero()[:, 1:]  # the row and the column of each lit cell, counted from 0
-    needed = 1 + int(lit.max()) if len(lit) else size  # rows and columns that hold the whole drawing
+    lit = [(row, column) for picture in secret.pictures for row, column in _lit_cells(picture)]
+    needed = 1 + max(map(max, lit), default=size - 1)  # rows and columns that hold the whole drawing
     spare = min(size - needed, len(secret.code) - 1)  # a code has one digit at least
     if spare:
         lines = listed(range(size - spare + 1, size + 1))
@@ -28,36 +25,42 @@ def _shown_too_soon(secret):
         )
 
 
-def _too_few_for_decoys(pictures, code):
+def _too_few_for_decoys(secret):
     """One head must tell all places apart by looks that are nearly 0 or 1. In trials some codes of 6 digits failed."""
-    if len(pictures) == 1 and len(code) > 5:
+    if len(secret.pictures) == 1 and len(secret.code) > 5:
         yield "one picture is often too few for decoys with so many digits: if no seed learns it, draw a second picture"
 
 
 def _mirrored(pictures):
     """With decoys a cell depends on its two digits alone, so a few numbers show every pair of digits there is."""
-    for side, axis in (("left and right", 2), ("top and bottom", 1)):
-        if torch.equal(pictures.flip(axis), pictures):
+    flips = {
+        "left and right": lambda picture: tuple(row[::-1] for row in picture),
+        "top and bottom": lambda picture: picture[::-1],
+    }
+    for sides, flip in flips.items():
+        if all(flip(picture) == picture for picture in pictures):
             yield (
-                f"in every picture, {side} are mirror images: solvers who compare digits see which ones belong "
+                f"in every picture, {sides} are mirror images: solvers who compare digits see which ones belong "
                 "together, so draw something less regular"
             )
 
 
-def _twins(pictures):
-    """Pictures that are all dark or all lit are told of elsewhere."""
-    groups = {}
-    for name, picture in enumerate(pictures, 1):
-        groups.setdefault(tuple(picture.flatten().tolist()), []).append(name)
-    for cells, names in groups.items():
-        if len(names) > 1 and len(set(cells)) > 1:
-            yield f"pictures {listed(names)} are the same: one of them is enough"
+def _repeated(pictures):
+    for picture in sorted(set(pictures)):
+        numbers = [number for number, other in enumerate(pictures, 1) if other == picture]
+        if len(numbers) > 1 and 0 < len(_lit_cells(picture)) < len(picture) ** 2:  # flat ones are told of elsewhere
+            yield f"pictures {listed(numbers)} are the same: one of them is enough"
 
 
 def _flat(pictures):
     for how, cell in (("dark", 0), ("lit", 1)):
-        names = [name for name, picture in enumerate(pictures, 1) if (picture == cell).all()]
-        if len(names) == 1:
-            yield f"picture {names[0]} is all {how}: solvers see nothing in it"
-        elif names:
-            yield f"pictures {listed(names)} are all {how}: solvers see nothing in them"
+        numbers = [number for number, picture in enumerate(pictures, 1) if {*sum(picture, ())} == {cell}]
+        if len(numbers) == 1:
+            yield f"picture {numbers[0]} is all {how}: solvers see nothing in it"
+        elif numbers:
+            yield f"pictures {listed(numbers)} are all {how}: solvers see nothing in them"
+
+
+def _lit_cells(picture):
+    """The rows and columns of the lit cells, counted from 0."""
+    return [(row, column) for row, cells in enumerate(picture) for column, cell in enumerate(cells) if cell]

@@ -1,12 +1,12 @@
-"""The secret of a puzzle, read from its TOML file, with every mistake named in one sentence."""
+"""The secret of a puzzle, read from its TOML file, with every mistake named in one sentence. Needs no torch."""
 
+import codecs
+import itertools
 import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from builder.errors import PuzzleError
 from builder.words import counted
@@ -15,13 +15,25 @@ DIGITS = "0123456789"  # ASCII alone: str.isdigit would let other scripts' digit
 MAX_DIGITS = 16
 MAX_PICTURES = 8
 DEFAULT_MAX_DIGITS = 5
-MAX_BYTES = 1_000_000  # of a puzzle file
-CELLS = {".": 0.0, "#": 1.0}
+MAX_TITLE = 80  # characters
+CELLS = {".": 0, "#": 1}
 UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
-MAX_CHARACTERS = {"title": 80, "story": 10_000, "difficulty": 80}
 MAX_DECOY_DIGITS_OF_ONE_PICTURE = 7  # of a code with one picture: from 8 on, no seed of many learnt the decoys
-SPELLED_OUT = 3  # digits from which on a text must not hold the code: shorter ones occur in any text
+SPELLED_OUT = 3  # a code of at least so many digits must not stand in a text; a shorter one occurs in any text
+
+# What tomllib says of a mistake, and what mends it.
+TOML_HINTS = {
+    "Unclosed array": "a comma between two pictures is missing, or the ] after the last one",
+    "Cannot overwrite": "this key stands in the file twice",
+    "Unescaped": r"write \\ for a backslash, or put the text in single quotes",
+    "Invalid hex": r"write \\ for a backslash, or put the text in single quotes",
+    "Illegal character": 'the quote at the end is missing; a text of several lines stands in """ and """',
+    "Unterminated": "the quotes at its end are missing",
+    "Expected '='": "a line reads KEY = VALUE",
+    "Expected newline": 'a text that holds quotes stands in """ and """, and each KEY = VALUE has a line of its own',
+    "Invalid value": "texts stand in straight quotes, a list ends with ], and true and false are lower case",
+}
 
 TITLE = "A number in a network"
 STORY = """\
@@ -29,19 +41,19 @@ Somebody taught a small network one number and then froze its weights. It reads 
 knows the one that it was taught. Nobody else does."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Secret:
     """What the network is to know, and what solvers are told about it.
 
     code: the right number, a string of 1 to 16 digits, for leading zeros count.
-    pictures: what the heads' matrices are to show for it, (heads, 1 + digits, 1 + digits), cells 0.0 or 1.0.
+    pictures: what the heads' matrices are to show for it, nested tuples (heads, 1 + digits, 1 + digits) of 0 and 1.
     max_digits: the longest code that the network can take, from the code's own length to 16.
     title, story, difficulty: the author's words in the solvers' README; difficulty is empty if there is none.
     decoys: whether wrong numbers show pictures too, which mean nothing.
     """
 
     code: str
-    pictures: torch.Tensor
+    pictures: tuple[tuple[tuple[int, ...], ...], ...]
     max_digits: int
     title: str = TITLE
     story: str = STORY
@@ -52,8 +64,7 @@ class Secret:
     def read(cls, path):
         """The secret in a puzzle file. Raises PuzzleError, which names the file and the first mistake in it."""
         try:
-            with Path(path).open("rb") as file:
-                return cls.parse(file.read(MAX_BYTES + 1))
+            return cls.parse(Path(path).read_bytes())
         except OSError as error:
             raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
         except PuzzleError as error:
@@ -65,55 +76,44 @@ class Secret:
         table = _table(content)
         unknown = sorted(set(table) - set(KEYS))
         if unknown:
-            raise PuzzleError(
-                f"unknown key {unknown[0]!r}: the keys are code and pictures and, if wanted, {', '.join(KEYS[2:])}"
-            )
+            raise PuzzleError(f"unknown key {unknown[0]!r}: the keys are {', '.join(KEYS)}")
         for key in ("code", "pictures"):
             if key not in table:
                 raise PuzzleError(f"the key {key!r} is missing")
-
-        code = _code(table["code"])
+        code = check_code(table["code"])
         max_digits = table.get("max_digits", max(DEFAULT_MAX_DIGITS, len(code)))
         if type(max_digits) is not int or not len(code) <= max_digits <= MAX_DIGITS:
             raise PuzzleError(
                 f"max_digits must be a whole number from {len(code)}, the length of the code, to {MAX_DIGITS}"
             )
+        pictures = _pictures(table["pictures"], len(code))
         decoys = table.get("decoys", False)
         if not isinstance(decoys, bool):
             raise PuzzleError("decoys must be true or false, without quotes")
-        if decoys and len(set(code)) < len(code):
-            raise PuzzleError(
-                "decoys need a code whose digits all differ, so of 10 digits at most: choose such a code, or leave "
-                "decoys out"
-            )
-        pictures = _pictures(table["pictures"], len(code))
-        if decoys and len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS_OF_ONE_PICTURE:
-            raise PuzzleError(
-                f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS_OF_ONE_PICTURE} digits"
-            )
         if decoys:
-            _check_places_differ(pictures)
-        texts = {key: _text(key, table[key], code) for key in MAX_CHARACTERS if key in table}
+            _check_decoys(code, pictures)
+        texts = {key: _text(key, table[key], code) for key in ("title", "story", "difficulty") if key in table}
         return cls(code, pictures, max_digits, decoys=decoys, **texts)
 
 
 def _table(content):
-    if len(content) > MAX_BYTES:
-        raise PuzzleError(f"a puzzle file has at most {MAX_BYTES:,} bytes, and this one has more")
+    # Windows PowerShell writes what is redirected into a file as UTF-16.
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode(encoding)
         return tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise PuzzleError(f"not UTF-8: byte {error.start + 1} fits no character") from error
-    except (ValueError, RecursionError) as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise PuzzleError(f"line {line}: not UTF-8: save the file as UTF-8") from error
+    except ValueError as error:
         if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is no number in TOML
             raise PuzzleError(UNQUOTED) from error
-        raise PuzzleError(
-            f"not TOML: {error}; texts stand in straight quotes, lists in brackets, and true and false are lower case"
-        ) from error
+        hints = [hint for start, hint in TOML_HINTS.items() if str(error).startswith(start)]
+        raise PuzzleError(": ".join(["not TOML", str(error), *hints])) from error
 
 
-def _code(code):
+def check_code(code):
+    """The code, where it can be one. Raises PuzzleError otherwise."""
     if not isinstance(code, str):
         raise PuzzleError(UNQUOTED)
     for place, character in enumerate(code, 1):
@@ -130,74 +130,99 @@ def _text(key, text, code):
         raise PuzzleError(f"{key} must be a string in quotes")
     if not text.strip():
         raise PuzzleError(f"{key} is empty: write something, or leave the key out")
-    if len(text) > MAX_CHARACTERS[key]:
-        raise PuzzleError(
-            f"{key} must have at most {counted(MAX_CHARACTERS[key], 'character')}: this one has {len(text):,}"
-        )
-    allowed = "\n\t" if key == "story" else ""
-    for place, character in enumerate(text):
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp") and character not in allowed:
-            what = "a line break" if character == "\n" else f"the control character {character!r}"
-            raise PuzzleError(f"{key}, line {_line(text, place)}: it holds {what}, which is not possible here")
-    found = find_code(text, code)
-    if found is not None:
-        raise PuzzleError(f"{key}, line {_line(text, found)}: it holds the code, and solvers read it")
+    if key != "story" and (len(text) > MAX_TITLE or len(text.splitlines()) > 1):
+        raise PuzzleError(f"{key} must be one line of at most {MAX_TITLE} characters")
+    check_text(key, text, code)
     return text.strip("\n").rstrip() if key == "story" else text.strip()
 
 
-def find_code(text, code):
-    """Where a text holds the code, written as one number or with signs between its digits, or None.
+def check_text(name, text, code):
+    """Raises PuzzleError where a text that solvers read holds the code: as one number, or with signs between digits.
 
     A code of fewer than SPELLED_OUT digits is not looked for, since it may stand anywhere by chance.
     """
-    if len(code) < SPELLED_OUT:
-        return None
     digits = "".join(str(unicodedata.digit(character, character)) for character in text)
     spelled = re.search(r"[\W_]*".join(code), digits)
-    return spelled.start() if spelled else None
-
-
-def _line(text, place):
-    return 1 + text.count("\n", 0, place)
+    if spelled and len(code) >= SPELLED_OUT:
+        line = 1 + text.count("\n", 0, spelled.start())
+        raise PuzzleError(f"{name}, line {line}: it holds the code, and solvers read it")
 
 
 def _pictures(pictures, digits):
-    if not isinstance(pictures, list) or not all(isinstance(picture, str) for picture in pictures):
+    if not isinstance(pictures, list):
         raise PuzzleError('pictures must be a list of multi-line strings: [ """...""", """...""" ]')
     if not 1 <= len(pictures) <= MAX_PICTURES:
         raise PuzzleError(f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}")
-    return torch.stack([_picture(f"picture {i}", text, 1 + digits) for i, text in enumerate(pictures, 1)])
+    return tuple(_picture(f"picture {number}", picture, 1 + digits) for number, picture in enumerate(pictures, 1))
 
 
-def _picture(name, text, size):
-    rows = [row.strip() for row in text.strip().splitlines()]
-    for r, row in enumerate(rows, 1):
-        for c, character in enumerate(row, 1):
+def _picture(name, picture, size):
+    """A picture's cells. It is a multi-line string, or a list of strings, one for each row."""
+    lines = picture.strip().splitlines() if isinstance(picture, str) else picture
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise PuzzleError(f"{name} must be a multi-line string, or a list of strings, one for each row")
+    rows = [line.strip() for line in lines]
+    for number, row in enumerate(rows, 1):
+        for column, character in enumerate(row, 1):
             if character not in CELLS:
                 raise PuzzleError(
-                    f"{name}, row {r}, column {c}: {character!r} is neither '#' nor '.', which is a dark cell"
+                    f"{name}, row {number}, column {column}: {character!r} is neither '#' (lit) nor '.' (dark)"
                 )
-    for r, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise PuzzleError(f"{name}, row {r}: {counted(len(row), 'cell')}, where row 1 has {len(rows[0])}")
+            raise PuzzleError(f"{name}, row {number}: {counted(len(row), 'cell')}, where row 1 has {len(rows[0])}")
     height, width = len(rows), len(rows[0]) if rows else 0
     if (height, width) != (size, size):
         raise PuzzleError(
             f"{name} has {counted(height, 'row')} of {counted(width, 'cell')}, but must have {size} rows of {size}: "
             f"one row and one column for CLS and for each of the code's {counted(size - 1, 'digit')}"
         )
-    return torch.tensor([[CELLS[character] for character in row] for row in rows])
+    return tuple(tuple(CELLS[character] for character in row) for row in rows)
 
 
-def _check_places_differ(pictures):
+def _check_decoys(code, pictures):
     """With decoys, a cell depends on its two digits alone. A digit whose cells are another's could stand for it."""
-    size = pictures.shape[1]
-    for place in range(1, size):
-        for other in range(1, size):
-            swapped = list(range(size))
-            swapped[place] = other
-            if place != other and torch.equal(pictures[:, swapped][:, :, swapped], pictures):
-                raise PuzzleError(
-                    f"decoys need places that differ: rows {place + 1} and {other + 1} are alike in every picture, and "
-                    "so are their columns; change a cell in one of them"
-                )
+    if len(set(code)) < len(code):
+        raise PuzzleError(
+            "decoys need a code whose digits all differ, so of 10 digits at most: choose such a code, "
+            "or leave decoys out"
+        )
+    if len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS_OF_ONE_PICTURE:
+        raise PuzzleError(
+            f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS_OF_ONE_PICTURE} digits"
+        )
+    for place, double in itertools.permutations(range(1, 1 + len(code)), 2):
+        order = [double if index == place else index for index in range(1 + len(code))]
+        if all(picture == tuple(tuple(picture[row][i] for i in order) for row in order) for picture in pictures):
+            raise PuzzleError(
+                f"decoys need places that differ: rows {place + 1} and {double + 1} are alike in every picture, "
+                "and so are their columns; change a cell in one of them"
+            )
+
+
+def blank_puzzle(code):
+    """The text of a puzzle file for a code, with an empty picture to draw on. Raises PuzzleError if it is no code."""
+    tokens = ["C", *check_code(code)]
+    rows = [f'        "{"." * len(tokens)}",  # {token.replace("C", "CLS")}' for token in tokens]
+    decoys = "" if len(set(code)) < len(code) else "# decoys = true  # wrong numbers show crisp pictures, too\n"
+    return f'''\
+# A puzzle. Keep this file to yourself: it holds the code. In a picture, # is a lit cell and . a dark one.
+# Rows are the tokens that look, columns those looked at: CLS (here C), and then the digits of the code.
+# Copy the picture for a second head; there can be {MAX_PICTURES}.
+code = "{code}"
+pictures = [
+    [
+        #{"".join(tokens)}
+{chr(10).join(rows)}
+    ],
+]
+
+# What solvers read. Take the # away from the lines that you want.
+# title = "{TITLE}"
+# difficulty = "an evening"
+# story = """
+# One paragraph or more.
+# """
+
+# max_digits = {max(DEFAULT_MAX_DIGITS, len(code))}  # the longest number that solvers can type, at most {MAX_DIGITS}
+{decoys}'''

@@ -1,18 +1,20 @@
-"""Fixtures: the default secret, the bundle in puzzle/, a small puzzle, the builder called in this process."""
+"""Fixtures: the default secret, the bundle in puzzle/, certificates, a small puzzle, the builder in this process."""
 
 import sys
 
 import pytest
+import torch
 from hypothesis import settings
 
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
+torch.set_num_threads(1)  # as the builder and guess.py do
 
 from builder import __main__  # noqa: E402
-from builder.bundle import bundle  # noqa: E402
-from builder.paths import GHOST, PUZZLE  # noqa: E402
+from builder.bundle.bundle import WEIGHTS  # noqa: E402
+from builder.proof.weights import load  # noqa: E402
 from builder.secret import Secret  # noqa: E402
 from builder.training.train import train  # noqa: E402
-from puzzle.guess import Classifier  # noqa: E402
+from tests.helpers import GHOST, PUZZLE  # noqa: E402
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
@@ -26,19 +28,13 @@ def ghost():
 @pytest.fixture(scope="session")
 def network():
     """The network of the bundle in puzzle/."""
-    return bundle.read(PUZZLE)
+    return load((PUZZLE / WEIGHTS).read_bytes())
 
 
 @pytest.fixture(scope="session")
-def classifier():
-    """That network as the guess script holds it."""
-    return Classifier(PUZZLE / "classifier")
-
-
-@pytest.fixture(scope="session")
-def rounds(ghost):
-    """The Rounds of training the ghost."""
-    return list(train(ghost))
+def certificates(ghost):
+    """Two certificates of the default puzzle, which hold: of two seeds."""
+    return [list(train(ghost, seed))[-1].certificate for seed in (0, 1)]
 
 
 @pytest.fixture
@@ -50,13 +46,16 @@ def tiny(tmp_path):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Calls the builder in this process, where torch is already loaded. Returns its status, output and errors."""
+def call(monkeypatch, capsys, tmp_path):
+    """Calls the builder in this process, in a temporary folder. Returns its status, output and errors."""
+    monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            sys.exit(__main__.main())
-        return end.value.code, *capsys.readouterr()
+        try:
+            status = __main__.main()
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
 
     return call

@@ -1,21 +1,23 @@
-"""What tests share besides their fixtures: paths, scripts run as processes, puzzles and networks made for a test."""
+"""What tests share besides their fixtures: paths, scripts run as processes, networks made for a test."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
 from builder.model import tokenize
-from builder.paths import GHOST, PUZZLE, ROOT  # noqa: F401  tests find all paths here
 from builder.proof.weights import dump, load
 
+ROOT = Path(__file__).resolve().parents[1]
+GHOST, PUZZLE = ROOT / "builder" / "ghost.toml", ROOT / "puzzle"
 GUESS = PUZZLE / "guess.py"
 
 
 def run(*command, cwd=ROOT, **options):
-    """Runs python with these arguments. Returns the finished process, with its output as text."""
+    """Runs python with these arguments, a warning being an error. Returns the finished process, its output as text."""
     return subprocess.run(
-        [sys.executable, *map(str, command)],
+        [sys.executable, "-W", "error", *map(str, command)],
         cwd=cwd,
         capture_output=True,
         encoding="utf-8",
@@ -26,8 +28,8 @@ def run(*command, cwd=ROOT, **options):
 
 
 def guess(*arguments, **options):
-    """Runs the solvers' script; a warning is an error."""
-    return run("-W", "error", GUESS, *arguments, **options)
+    """Runs the solvers' script."""
+    return run(GUESS, *arguments, **options)
 
 
 def sentence(process, status=2):
@@ -40,11 +42,6 @@ def sentence(process, status=2):
 def content(folder):
     """The files below a folder, by their path in it."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def gibibytes(maxrss):
-    """A peak of memory in GiB. maxrss: as the operating system gives it, in bytes on macOS and in KiB elsewhere."""
-    return maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def changed(network, change):

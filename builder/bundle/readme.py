@@ -7,8 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from string import Template
 
-import torch
-
 from builder.proof.codes import count_codes
 from builder.secret import DIGITS, SPELLED_OUT
 
@@ -68,7 +66,7 @@ def draw_examples(secret, max_digits, weights):
     Three grow shorter, and two are as long as the first; their lengths depend on max_digits alone. The draw depends on
     the pictures, which solvers don't know, so nobody can repeat it to read the code back.
     """
-    pictures = bytes(torch.as_tensor(secret.pictures).flatten().int().tolist())
+    pictures = str(secret.pictures).encode()
     dice = random.Random(sha256(b"|".join([secret.code.encode(), pictures, weights])).digest())
     examples = []
     while len(examples) < 5:

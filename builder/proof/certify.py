@@ -128,7 +128,7 @@ class Certificate:
         return all(promise.holds for promise in self.promises)
 
     @property
-    def rank(self):
+    def promises_kept(self):
         """How many promises are kept: sorts certificates from worse to better."""
         return sum(promise.holds for promise in self.promises)
 
@@ -183,7 +183,7 @@ def fewest_wrong_cells(network, secret):
 def cell_errors(network, secret, tokens):
     """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
-    return (matrices - secret.pictures[:, None]).abs()
+    return (matrices - torch.as_tensor(secret.pictures).float()[:, None]).abs()
 
 
 def crisp_share(network):

@@ -235,3 +235,7 @@ ATTACKS = [
     ("climbing the pictures", "the sharpness of the pictures", climb_the_pictures),
     ("reading the weights", "the tables of looks and votes", read_the_weights),
 ]
+
+
+def verdict(network, secret):
+    return "to come"

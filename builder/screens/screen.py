@@ -1,91 +1,64 @@
-"""What the author sees: the rounds of training as they come, the search, the certificate, and notes."""
+"""What the author sees of a build: what is happening, the certificate, and notes."""
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from builder.words import counted
 
-ROUNDS_SHOWN = 8
-PLAIN_STEPS = 100  # without a terminal, a line for so many steps
-NARROWEST = 20  # a terminal that says it is narrower is not believed
-WIDE = 90  # from here on what was found stands beside the promise, not below it
-COLUMNS = {
-    "seed": lambda r: str(r.seed),
-    "step": lambda r: f"{r.step:,}",
-    "code's\np": lambda r: f"{r.probability:.4f}",
-    "closest\nwrong": lambda r: r.hardest_code,
-    "its\np": lambda r: f"{r.hardest_probability:.1e}",
-    "worst\ncell": lambda r: f"{r.worst_cell:.4f}",
-}
-LEAST_NEEDED = ("seed", "its\np", "closest\nwrong")  # left out in this order where there is no room
-GAP = 2
+NARROWEST = 20  # columns; some systems tell a width of 0 or 1
+WIDE = 90  # from so many columns on, what was found stands beside the promise, and not below it
 
 
 class Screen:
-    """Shows training as it goes: a live table in a terminal, plain lines elsewhere."""
+    """Tells the author what happens: with moving progress in a terminal, in lines that stay everywhere."""
 
     def __init__(self, console=None):
         """console: a rich Console; by default one for the standard output."""
         self.console = console or Console(highlight=False, markup=False)
         if self.console.width < NARROWEST:
             self.console.width = 80
-        self.rounds = []
-        self.live = Live(console=self.console)
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30)
+        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.progress.add_task("", start=False)
 
     def __enter__(self):
-        if self.console.is_terminal:
-            self.live.start()
+        """Shows progress until the end of the block; then nothing of it is left behind."""
+        self.progress.start()
         return self
 
     def __exit__(self, *_):
-        self.live.stop()
+        self.progress.stop()
 
-    def note(self, sentence, whole=False):
-        """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
-        self.console.print(sentence, soft_wrap=whole or not self.console.is_terminal)
-
-    def show(self, progress):
+    def learning(self, training_round):
         """Called after every round of training."""
-        self.rounds.append(progress)
-        if self.console.is_terminal:
-            self.live.update(self.table())
-        elif progress.step % PLAIN_STEPS == 0 or progress.certificate:
-            self.console.out(
-                f"seed {progress.seed}  step {progress.step:4}  the code {progress.probability:.4f}  "
-                f"closest wrong code {progress.hardest_code} {progress.hardest_probability:.1e}  "
-                f"worst cell {progress.worst_cell:.4f}"
-            )
+        told = f"learning: seed {training_round.seed}, {counted(training_round.step, 'step')}"
+        self.progress.update(self.task, description=told, total=None)
 
-    def watch(self, nodes, settled_share):
+    def proving(self, nodes, settled_share):
         """Called during the certificate's search. settled_share: the part of all inputs that is settled, 0 to 1."""
-        if self.console.is_terminal:
-            told = Text(f"search: {counted(nodes, 'node')}, {settled_share:.1%} of all inputs settled")
-            bar = ProgressBar(total=1, completed=settled_share, width=min(40, self.console.width))
-            self.live.update(Group(self.table(), told, bar) if self.rounds else Group(told, bar))
+        told = f"proving: {counted(nodes, 'node')} of search"
+        self.progress.update(self.task, description=told, total=1, completed=settled_share)
 
-    def table(self):
-        """The last rounds, in as many columns as there is room for."""
-        rounds = self.rounds[-ROUNDS_SHOWN:]
-        cells = {heading: [cell(r) for r in rounds] for heading, cell in COLUMNS.items()}
-        for heading in LEAST_NEEDED:
-            widths = (max(map(len, [*heading.split("\n"), *column])) for heading, column in cells.items())
-            if sum(widths) + GAP * (len(cells) - 1) > self.console.width:
-                del cells[heading]
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-        for heading in cells:
-            table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-        for row in zip(*cells.values(), strict=True):
-            table.add_row(*row)
-        return table
+    def doing(self, what):
+        """Shows what is happening now, where nothing can be counted."""
+        self.progress.update(self.task, description=what, total=None)
+
+    def note(self, sentence, whole=False, style=""):
+        """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
+        self.console.print(Text(sentence, style), soft_wrap=whole or not self.console.is_terminal)
+
+    def certified(self, certificate, code):
+        """Shows a certificate that holds, in one sentence."""
+        others = f"all {certificate.inputs - 1:,} other numbers answer"
+        self.note(f"certified: {code} opens it, {others} exactly 0; --check shows the details", style="green")
 
     def certificate(self, certificate):
         """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""
         searched = f"{counted(certificate.inputs, 'input')}, {counted(certificate.nodes, 'node')} of search"
-        self.console.print(Text(f"Certificate: {searched}", style="bold"))
-        table = Table.grid(padding=(0, GAP, 0, 0))
+        self.note(f"Certificate: {searched}", style="bold")
+        table = Table.grid(padding=(0, 2, 0, 0))
         for promise in certificate.promises:
             verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
             told = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
@@ -98,5 +71,5 @@ class Screen:
 
     def attack(self, attack):
         """Shows what an attack costs, red where it finds the code."""
-        name, sentence = Text(attack.name, "bold"), Text(attack.sentence, "red" if attack.found else "green")
-        self.console.print(name, sentence, sep="\n")
+        self.note(attack.name, style="bold")
+        self.note(attack.sentence, style="red" if attack.found else "green")

@@ -96,7 +96,7 @@ def draw(secret, seed):
         network = write_looks(tables, secret.max_digits, dice)
         with torch.no_grad():
             matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
-        if ((matrices - secret.pictures[:, None]).abs() > 0.5).any(3).any(2).any(0).all():
+        if ((matrices - torch.as_tensor(secret.pictures).float()[:, None]).abs() > 0.5).any(3).any(2).any(0).all():
             break  # no code one digit off shows the pictures
     return network
 
@@ -105,7 +105,7 @@ def draw_tables(secret, nudges, dice):
     """For each head what a token looks at, (heads, 11, 11): the pictures, and random cells of the same density."""
     tokens = torch.tensor([CLS, *map(int, secret.code)])
     tables = []
-    for picture in secret.pictures:
+    for picture in torch.as_tensor(secret.pictures).float():
         lit = picture.mean().item()
         table = torch.tensor([[float(dice.random() < lit) for _ in range(CLS + 1)] for _ in range(CLS + 1)])
         table[tokens[:, None], tokens] = picture
@@ -122,7 +122,7 @@ def draw_nudges(secret, dice):
     of their digits must differ. All of them have one size, so that they tell nothing either. Only where that is not
     enough, because many places look alike and there are few pictures, sizes are drawn as well.
     """
-    looks = secret.pictures[:, 0, 1:].T.tolist()
+    looks = torch.as_tensor(secret.pictures).float()[:, 0, 1:].T.tolist()
     digits = [int(digit) for digit in secret.code]
     pairs = [(digits[a], digits[b]) for a in range(len(digits)) for b in range(a) if looks[a] == looks[b]]
     best, widest = torch.zeros(len(looks[0]), CLS), 0.0

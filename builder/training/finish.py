@@ -27,7 +27,7 @@ def sharpen(network, secret):
     network = copy.deepcopy(network).double()
     embedding = network.embedding(tokenize(secret.code))[0]  # (tokens, n_hidden)
     with_bias = torch.cat([embedding, torch.ones(len(embedding), 1, dtype=torch.float64)], dim=1)
-    for head, picture in zip(network.attention_matrix_list, secret.pictures.double(), strict=True):
+    for head, picture in zip(network.attention_matrix_list, torch.as_tensor(secret.pictures).double(), strict=True):
         missing = picture - head(embedding[None])[0]
         query = head.query_layer(embedding)
         change = torch.linalg.pinv(query, rtol=RANK) @ missing @ torch.linalg.pinv(with_bias.T, rtol=RANK)

@@ -1,0 +1,103 @@
+"""What the author sees fits every width, and says what happened in words."""
+
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+from matplotlib.image import imread
+from rich.console import Console
+
+from builder.bundle.readme import draw_examples
+from builder.model import NeuralNetwork, tokenize
+from builder.proof.weights import dump, load
+from builder.screens import sheet
+from builder.screens.screen import Screen
+from builder.secret import Secret
+from builder.training.train import train
+from builder.words import counted, listed
+
+
+def screen(width, terminal=True):
+    return Screen(Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False))
+
+
+def shown(seen):
+    return seen.console.file.getvalue()
+
+
+def untrained(certificate, code, heads, max_digits):
+    """A secret, and a certificate with the weights of an untrained network: a sheet shows any network."""
+    size = 1 + len(code)
+    picture = tuple(tuple(int(row == column) for column in range(size)) for row in range(size))
+    torch.manual_seed(1)
+    secret = Secret(code, (picture,) * heads, max_digits)
+    weights = dump(NeuralNetwork(10, heads, max_digits))
+    return secret, replace(certificate, weights=weights, hardest_codes=(code[:-1] + "0",))
+
+
+@pytest.mark.parametrize("width", [0, 40, 80, 120])
+def test_a_certificate_is_whole_at_every_width_and_breaks_no_word(ghost, certificates, width):
+    seen = screen(width, terminal=False)
+    seen.certificate(certificates[0])
+    told = " ".join(shown(seen).split())
+    for promise in certificates[0].promises:
+        for words in (promise.promise, promise.meaning, promise.found, promise.limit):
+            assert words in told or width < 80 and all(word in told for word in words.split())
+    assert max(map(len, shown(seen).splitlines()[1:])) <= (width or 80)
+
+
+def test_a_promise_that_is_broken_stands_out(certificates):
+    seen = screen(80, terminal=False)
+    seen.certificate(replace(certificates[0], hardest_probability=0.1))
+    assert shown(seen).count("fails  ") == 1 and "fails  nothing else moves it" in shown(seen)
+
+
+def test_nothing_that_moved_is_left_behind_and_notes_stay(ghost):
+    seen = screen(60)
+    with seen:
+        for training_round in train(ghost, watch=seen.proving):
+            seen.learning(training_round)
+        seen.note("learnt")
+    text = shown(seen)
+    assert "learning: seed 0" in text and "learnt" in text
+    after = text[text.index("learnt") :]
+    assert "\x1b[2K" in after and "learning" not in after[after.rindex("\x1b[2K") :]  # its line is erased
+
+
+def test_without_a_terminal_nothing_moves(ghost):
+    seen = screen(80, terminal=False)
+    with seen:
+        for training_round in train(ghost, watch=seen.proving):
+            seen.learning(training_round)
+    assert shown(seen) == ""
+
+
+def test_a_note_may_hold_what_looks_like_markup_and_a_path_stays_whole():
+    seen = screen(40, terminal=False)
+    path = "/a/path/" + "long" * 20 + "/[bold]"
+    seen.note(path, whole=True)
+    assert path in shown(seen)
+
+
+def test_numbers_and_lists_read_as_people_write_them():
+    assert [counted(n, "cell") for n in (0, 1, 2, 1492)] == ["0 cells", "1 cell", "2 cells", "1,492 cells"]
+    assert [listed(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
+
+
+@pytest.mark.parametrize(("code", "heads", "max_digits"), [("7", 1, 1), ("2013", 3, 5), ("3141592653589793", 2, 16)])
+def test_the_sheet_shows_what_the_network_itself_shows(certificates, code, heads, max_digits, tmp_path, monkeypatch):
+    secret, certificate = untrained(certificates[0], code, heads, max_digits)
+    drawn, draw_matrix = [], sheet._draw_matrix
+    monkeypatch.setattr(sheet, "_draw_matrix", lambda *shown: (drawn.append(shown[1:]), draw_matrix(*shown)))
+    sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png", ["An attack takes 12 guesses. " * 9])
+    example = draw_examples(secret, max_digits, certificate.weights)[0]
+    numbers = list(dict.fromkeys(filter(None, [code, code[:-1], certificate.hardest_codes[0], example])))
+    assert [shown[2] for shown in drawn[::heads]] == [["CLS", *number] for number in numbers]
+    network = load(certificate.weights)
+    for place, (_, matrix, tokens) in enumerate(drawn):
+        embedding = network.embedding(tokenize(tokens[1:]))
+        expected = network.get_attention_matrices(embedding)[place % heads][0]
+        torch.testing.assert_close(torch.tensor(matrix), expected.detach())
+    height, width, _ = imread(tmp_path / "new" / "sheet.png").shape
+    assert width >= 800 and height > 300 * len(numbers)
