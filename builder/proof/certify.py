@@ -14,7 +14,7 @@ from builder.proof.search import search
 from builder.proof.weights import dump, load
 from builder.threads import one_thread
 from builder.words import counted
-from puzzle.guess import GuessError
+from builder.errors import PuzzleError
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
@@ -146,7 +146,7 @@ def certify(network, secret, watch=None):
     inputs = count_codes(secret.max_digits)
     try:
         network = load(weights)
-    except GuessError:  # solvers' script would refuse it
+    except PuzzleError:  # solvers' script would refuse it
         return Certificate(weights, False, inputs)
     survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
     circuits = read_circuits(network).double()
