@@ -63,12 +63,12 @@ def show(console, code, probability, matrices):
     """Shows an answer on a rich console, the right one in a frame."""
     from rich import columns, panel
 
-    name, width = ("picture", console.width - 2) if probability > 0.5 else ("head", console.width)
-    texts = [draw(f"{name} {i}", ["CLS", *code], matrix, console, width) for i, matrix in enumerate(matrices, 1)]
+    name, style, frame = ("picture", "bold green", 2) if probability > 0.5 else ("head", "bold", 0)
+    texts = [draw(f"{name} {i}", ["CLS", *code], matrix, console, frame) for i, matrix in enumerate(matrices, 1)]
     pictures = columns.Columns(texts, padding=(1, 2))
-    if probability > 0.5:
-        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style="green", padding=(1, 0))
-    console.print(f"[bold]{code}: probability {probability:.7g}", "", pictures, "", sep="\n")
+    if frame:
+        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=(1, 0))
+    console.print(f"[{style}]{code}: probability {probability:.7g}", "", pictures, "", sep="\n")
 
 
 # A cell's nine levels: matplotlib's viridis, which colour-blind eyes can read, and characters, which a copy keeps.
@@ -82,11 +82,11 @@ def extent(matrix):
     return low, max(high, low + 0.1)
 
 
-def draw(title, tokens, matrix, console, width):
+def draw(title, tokens, matrix, console, frame):
     """A matrix as a rich Text. Cells are 3 characters wide, or narrower where two pictures, or one, fit only so."""
     from rich.text import Text
 
-    one, two = ((width + 2) // count - 6 for count in (1, 2))  # characters for a row of cells
+    one, two = ((console.width - frame + 2) // count - 6 for count in (1, 2))  # characters for a row of cells
     cell = min(3, two // len(tokens) if two >= 2 * len(tokens) else max(1, one // len(tokens)))
     low, high = extent(matrix)
     levels = [[min(8, int(9 * (value - low) / (high - low))) for value in row] for row in matrix]
@@ -130,14 +130,14 @@ def answer_lines(console, network, tokenize):
     if is_typed:
         with suppress(ImportError):  # Windows has a history without it
             import readline  # noqa: F401
-        print("Type a number's digits; help tells how to read the pictures, quit or an empty line leaves.")
+        print("Type a number's digits, or 'help'; 'quit' or an empty line leaves.")
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")  # a file may begin with a byte order mark
     for number, line in enumerate(iter(lambda: input("> ").strip(), "") if is_typed else sys.stdin, 1):
         word = line.strip().lower()
         if word in ("quit", "exit", "q"):
             break
         if word == "help":
-            print(__doc__)
+            console.print(__doc__)
         elif word:
             try:
                 answer = ask(network, tokenize, line)

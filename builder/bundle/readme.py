@@ -9,12 +9,13 @@ from string import Template
 
 from builder.proof.codes import count_codes
 from builder.secret import DIGITS, SPELLED_OUT
+from builder.words import counted
 
 HERE = Path(__file__).parent
 CHECK_SUM = re.compile(r"(?<=check sum, )0x[0-9a-f]{8}(?=, )")  # in the last sentence of what a build makes
-WRONG = "Wrong numbers show pictures too, but no clear ones."
+WRONG = "Wrong numbers show a jumble."
 WRONG_WITH_DECOYS = (
-    "Every wrong number shows pictures just as clear, and they mean nothing: the probability tells, not the pictures."
+    "Wrong numbers show pictures just as clear, which mean nothing: the probability tells, and the pictures do not."
 )
 
 
@@ -34,12 +35,12 @@ def make_readme(secret, network, weights):
         second=second,
         third=third,
         digits=f"1 to {max_digits} digits" if max_digits > 1 else "1 digit",
-        max_digits=max_digits,
         wrong=WRONG_WITH_DECOYS if secret.decoys else WRONG,
-        heads=len(network.attention_matrix_list),
+        heads=counted(len(network.attention_matrix_list), "head"),
         n_hidden=network.projection.out_features,
         parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",
         inputs=f"{count_codes(max_digits):,}",
+        longest=counted(max_digits, "digit"),
     )
 
 

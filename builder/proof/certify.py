@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from builder.errors import PuzzleError
 from builder.model import CLS, tokenize
 from builder.proof.circuits import read_circuits
 from builder.proof.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
@@ -14,7 +15,6 @@ from builder.proof.search import search
 from builder.proof.weights import dump, load
 from builder.threads import one_thread
 from builder.words import counted
-from builder.errors import PuzzleError
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
