@@ -5,15 +5,8 @@ import re
 import zipfile
 from pathlib import Path
 
-from builder.bundle import files
-from builder.bundle.readme import is_made_for, is_untouched, make_readme
-from builder.errors import Failure, PuzzleError
-from builder.paths import BUILDER, PUZZLE
-from builder.proof.weights import load
-from builder.secret import find_code
-from builder.words import listed
-
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
+from builder.bundle.notebook import make_notebook
 from builder.bundle.readme import is_untouched, make_readme
 from builder.errors import Failure, PuzzleError
 from builder.proof.weights import load

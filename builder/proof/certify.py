@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from builder.errors import PuzzleError
 from builder.model import CLS, tokenize
 from builder.proof.circuits import read_circuits
 from builder.proof.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
@@ -140,9 +141,14 @@ def certify(network, secret, watch=None):
     input by the tables, and the rounding bound carries its result over to what computers compute. The network itself is
     asked for the hardest inputs. watch: if given, called now and then with the nodes and the settled share so far.
     """
-    weights, inputs = dump(network), count_codes(secret.max_digits)
-    network = load(weights)
-    circuits, survives = read_circuits(network), dump(network) == weights
+    weights, given = dump(network), network
+    inputs = count_codes(secret.max_digits)
+    try:
+        network = load(weights)
+    except PuzzleError:  # solvers' script would refuse it
+        return Certificate(weights, False, inputs)
+    survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
+    circuits = read_circuits(network).double()
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:
