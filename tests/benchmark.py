@@ -37,7 +37,7 @@ from builder.proof.circuits import BLANK, read_circuits
 from builder.proof.codes import count_codes, random_codes, tokens_by_length
 from builder.proof.search import search
 from builder.proof.weights import load
-from builder.screens.attack import RUNS, duration, report
+from builder.screens.attack import duration, report
 from builder.secret import Secret
 from builder.threads import one_thread
 from builder.words import counted
@@ -202,7 +202,7 @@ def attacks(n):
     reports = [report(*networks([puzzle]), puzzle.secret) for puzzle in track(puzzles.values(), "attacks")]
     for found in zip(*reports, strict=True):
         yield " | ".join([found[0].name, *(attack.cost for attack in found)])
-    yield f"Guesses are medians of {RUNS} runs. Random puzzles have 3 pictures."
+    yield "Random puzzles have 3 pictures."
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def rules(network):
 def named(networks_and_secrets):
     """What rules name: {rule: (digits, places)}, where the places count the digits of all codes in a row.
 
-    The largest score and the smallest are two rules.
+    The largest score and the smallest are two rules. Those that fit less than half of the networks are left out.
     """
     names, start = {}, 0
     for network, secret in networks_and_secrets:
@@ -119,7 +119,8 @@ def named(networks_and_secrets):
             scores = scores[: len(places)]
             for end, digits in (("largest", scores.argmax(1)), ("smallest", scores.argmin(1))):
                 names.setdefault(f"{name}, {end}", []).append((digits, places))
-    return {rule: tuple(map(torch.cat, zip(*pairs, strict=True))) for rule, pairs in names.items()}
+    answers = {rule: tuple(map(torch.cat, zip(*pairs, strict=True))) for rule, pairs in names.items()}
+    return {rule: answer for rule, answer in answers.items() if len(answer[1].unique()) >= start / 2}
 
 
 def hits(digits, places, codes):
