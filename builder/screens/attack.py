@@ -69,21 +69,16 @@ def verdict(network, secret):
         return f"Short enough to guess: {mean} guesses on average"
     guesses = count_guesses(network, by_eye(network))
     if guesses < mean / 2:
+        line = f"Solvable by eye in about {guesses + -guesses % 10} guesses"
         if secret.decoys:
-            prevention = "in spite of decoys"
-        elif len(set(secret.code)) < len(secret.code):
-            prevention = "and decoys would need a code without a repeated digit"
-        else:
-            prevention = "and decoys would prevent that"
-        return f"Solvable by eye in about {guesses + -guesses % 10} guesses, {prevention}"
-    ways = []
+            return f"{line}, in spite of decoys"
+        repeated = len(set(secret.code)) < len(secret.code)
+        return f"{line}; decoys would {'need a code without a repeated digit' if repeated else 'prevent that'}"
     guesses = count_guesses(network, by_place(network, table_logits(network)))
-    if guesses < mean / 2:
-        ways.append(f"one that follows the logit needs about {guesses + -guesses % 100:,} questions")
-    if inputs <= QUICK:
-        ways.append(f"one that tries all {inputs:,} numbers needs seconds")
-    programs = " and ".join(ways).replace("one", "a program", 1)
-    return f"Not by eye; {programs}" if ways else "Not by eye, and not by the logit either: circuits must be understood"
+    following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
+    trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
+    programs = ", and one that ".join(filter(None, (following, trying)))
+    return f"Not by eye; {f'a program that {programs}' if programs else 'not by the logit either'}"
 
 
 def mean_guesses(secret):
@@ -143,6 +138,7 @@ def by_eye(network):
         code = codes[torch.minimum(cells.abs(), (cells - 1).abs()).mean((0, 2, 3)).argmin()][None]
 
 
+@torch.no_grad()
 def by_single_matrices(network):
     """A rule scores each digit at each place. It names the codes with the highest sums, the highest first."""
     scores = torch.stack(list(rules(network)))  # (rules, max_digits, 10)
@@ -157,48 +153,41 @@ def by_single_matrices(network):
 
 
 def rules(network):
-    """Scores (max_digits, 10): how short or long a digit's vector is, as it is and seen by one matrix.
-
-    `python -m tests.rules` tries many more rules on many puzzles.
-    """
-    embedding = (network.embedding.weight[:CLS] + network.embedding.position[1:, None]).detach()
-    n_hidden, seen = embedding.shape[2], [embedding]
-    for name, tensor in network.state_dict().items():
-        if tensor.dim() == 1 and len(tensor) == n_hidden:
-            seen.append(embedding - tensor)
-        elif tensor.dim() == 2 and not name.startswith("embedding"):
-            for matrix in tensor.split(n_hidden, dim=1):
-                seen += [embedding @ matrix.T] + ([embedding @ matrix] if len(matrix) == n_hidden else [])
-    return (sign * vectors.norm(dim=2) for vectors in seen for sign in (-1, 1))
+    """Norms in the embedding and behind a layer, and dot products with CLS: the best of `python -m tests.rules`."""
+    embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
+    layers = [layer for layer in network.modules() if getattr(layer, "in_features", 0) == embedding.shape[2]]
+    for vectors in [embedding, *(layer(embedding) for layer in layers)]:
+        product = (vectors @ vectors[0, CLS])[1:, :CLS]
+        for score in (vectors[1:, :CLS].norm(dim=2), (product - product.mean()).square()):
+            yield from (score, -score)  # (max_digits, 10)
 
 
-def network_logits(network, codes):
-    """The logits that the network itself computes for codes, (batch,)."""
-    _, logits = answer(network, tokens_of(codes))
-    return logits[:, 1] - logits[:, 0]
+def network_logits(network):
+    """A function that asks the network for the logits, (batch,), of codes, (batch, digits)."""
+    return lambda codes: answer(network, tokens_of(codes))[1].diff(dim=1)[:, 0]
 
 
 def table_logits(network):
-    """A function that gives the same logits, and quicker, from the tables of the circuits."""
+    """The same function, but quicker: it reads them off the circuits."""
     circuits = read_circuits(network).double()
     return lambda codes: circuits.logits(pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK))
 
 
 def by_place(network, logits=None):
-    """From 0, 00, ..., then 1, 11, ..., the best digit at each place. logits: of codes, or None to ask the network."""
+    """From 0, 00, ..., then 1, 11, ..., the best digit at each place. logits: a function, the network's by default."""
 
     def every_digit(codes, place):
         tried = codes[:, None].repeat(1, 10, 1)
         tried[:, :, place] = torch.arange(10)
         return tried
 
-    same = torch.arange(10)[:, None].expand(-1, longest(network))
-    return climb(network, logits or partial(network_logits, network), every_digit, same, SWEEPS)
+    starts = torch.arange(10)[:, None].expand(-1, longest(network))
+    return climb(network, logits or network_logits(network), every_digit, starts, SWEEPS)
 
 
-def by_gradient(network, seed):
-    """Greedy coordinate gradient (Zou et al., 2023): the best of the changes that the gradient favours."""
-    logits, digits = partial(network_logits, network), network.embedding.weight[:CLS].detach()
+def by_gradient(network, seed=0):
+    """Greedy coordinate gradient (Zou et al., 2023), from random codes: the best change that the gradient favours."""
+    logits, digits = network_logits(network), network.embedding.weight[:CLS].detach()
 
     @torch.enable_grad()
     def steepest(codes, place):
@@ -223,22 +212,22 @@ def by_circuits(network):
 
 @torch.no_grad()
 def climb(network, logits, neighbours, starts, sweeps):
-    """Climbs from each start, cut to every length: a list of the code at its end, (1, digits), and the guesses.
+    """Climbs from each start, cut to every length: a list of the code at the end, (1, digits), and the guesses.
 
-    neighbours: from codes (batch, digits) and a place to codes that are tried, (batch, tries, digits). Each step goes
-    to the best of them. A climb ends when a whole sweep has changed nothing, or at the right code.
+    neighbours: a function from codes (batch, digits) and a place to codes to try, (batch, tries, digits). A step goes
+    to the best of them. A climb ends at the right code, or when it has not moved for a sweep.
     """
-    by_length = []
+    rows, by_length = torch.arange(len(starts)), []
     for digits in range(1, 1 + longest(network)):
-        codes, rows = starts[:, :digits], torch.arange(len(starts))
-        guesses, unchanged = torch.zeros(2, len(starts), dtype=torch.long)
+        codes, guesses, still = starts[:, :digits], torch.zeros_like(rows), torch.zeros_like(rows)
         for step in range(sweeps * digits):
             tried = neighbours(codes, step % digits)
-            best, choice = logits(tried.flatten(0, 1)).view(tried.shape[:2]).max(1)
-            climbing, chosen = unchanged < digits, tried[rows, choice]
+            best, choice = logits(tried.flatten(0, 1)).view(len(starts), -1).max(1)
+            climbing = still < digits
             guesses += tried.shape[1] * climbing
-            unchanged = torch.where((chosen == codes).all(1), unchanged + 1, unchanged * ~climbing)
-            codes = torch.where(climbing[:, None], chosen, codes)
-            unchanged[best > 0] = digits
+            moved = torch.where(climbing[:, None], tried[rows, choice], codes)
+            still = torch.where((moved == codes).all(1), still + 1, 0)
+            still[best > 0] = digits  # the right code
+            codes = moved
         by_length.append(zip(codes[:, None], guesses.tolist(), strict=True))
     return [end for ends in zip(*by_length, strict=True) for end in ends]
