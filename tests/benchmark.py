@@ -36,7 +36,7 @@ from builder.proof.circuits import BLANK, read_circuits
 from builder.proof.codes import count_codes, random_codes, tokens_by_length
 from builder.proof.search import search
 from builder.proof.weights import load
-from builder.screens.attack import duration, report
+from builder.screens.attack import duration, report, verdict
 from builder.secret import Secret
 from builder.words import counted
 from tests.helpers import GHOST, GUESS, ROOT
@@ -187,7 +187,9 @@ def attacks(n):
     seconds = time.perf_counter() - start
     for found in zip(*reports, strict=True):
         yield " | ".join([found[0].name, *(attack.cost for attack in found)])
-    yield "Random puzzles have 3 pictures."
+    for name, pair in zip(puzzles, loaded, strict=True):
+        yield f"{name}: {verdict(*pair)}"
+    yield f"The {counted(len(reports), 'report')} took {seconds:.1f} s."
 
 
 @contextmanager

@@ -91,16 +91,7 @@ def _made_for(secret, weights):
 
 
 def read(folder):
-    """The network of the bundle in a folder. Raises PuzzleError unless every file is as a build writes it."""
-    contents = _contents(folder)
-    try:
-        return load(contents[WEIGHTS])
-    except PuzzleError as error:
-        raise Failure(f"{folder / WEIGHTS} is damaged: build it again") from error
-
-
-def _contents(folder):
-    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError unless each is as a build writes it."""
+    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError where one is missing or differs."""
     if not folder.is_dir():
         raise PuzzleError(f"{folder} is not a folder, and a bundle is one")
     for name in FILES:
