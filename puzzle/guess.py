@@ -74,12 +74,12 @@ def show(console, code, probability, matrices):
 # A cell's nine levels: matplotlib's viridis, which colour-blind eyes can read, and characters, which a copy keeps.
 COLOURS = "#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split()
 SHADES, LETTERS = " ▁▂▃▄▅▆▇█", ".12345678"
+FLAT = 0.1  # values that are nearer to one another have one colour
 
 
 def extent(matrix):
-    """A matrix's lowest value and its highest, in hundredths. Values that are nearly equal get one colour."""
-    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # + 0.0: no minus before a zero
-    return low, max(high, low + 0.1)
+    """A matrix's lowest value and its highest, in hundredths."""
+    return [round(end(map(end, matrix)), 2) + 0.0 for end in (min, max)]  # + 0.0: no minus before a zero
 
 
 def draw(title, tokens, matrix, console, frame):
@@ -89,7 +89,7 @@ def draw(title, tokens, matrix, console, frame):
     one, two = ((console.width - frame + 2) // count - 6 for count in (1, 2))  # characters for a row of cells
     cell = min(3, two // len(tokens) if two >= 2 * len(tokens) else max(1, one // len(tokens)))
     low, high = extent(matrix)
-    levels = [[min(8, int(9 * (value - low) / (high - low))) for value in row] for row in matrix]
+    levels = [[min(8, int(9 * (value - low) / max(high - low, FLAT))) for value in row] for row in matrix]
     characters = LETTERS if console.options.ascii_only else SHADES
     styles = [f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else "" for colour in COLOURS]
     parts = [(title, "bold"), "\n    ", *((token if cell == 3 else token[0]).center(cell) for token in tokens)]
@@ -113,7 +113,7 @@ def draw_sheet(answers, path, in_window):
         for number, matrix in enumerate(matrices, 1):
             low, high = extent(matrix)
             axis = part.add_subplot(rows, columns, number, title=f"head {number}: {low:.2f} to {high:.2f}")
-            axis.imshow(matrix, "viridis", vmin=low, vmax=high)
+            axis.imshow(matrix, "viridis", vmin=low, vmax=max(high, low + FLAT))
             axis.set(xticks=range(len(matrix)), xticklabels=["CLS", *code], xlabel="token looked at")
             axis.set(yticks=range(len(matrix)), yticklabels=["CLS", *code], ylabel="token that looks")
             axis.tick_params(labelsize=min(10, 100 / len(matrix)))

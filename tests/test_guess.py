@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from puzzle import guess as script
 from tests.helpers import GUESS, PUZZLE, content, guess, run, sentence
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -93,29 +94,31 @@ def test_help_and_script_give_nothing_away(ghost):
     assert not re.search(rf"(?<!\d){ghost.code}(?!\d)", text) and "builder" not in text
 
 
-def test_the_script_is_small_and_asks_the_network_soon():
-    lines = GUESS.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 200 and any("network(tokens)" in line for line in lines[:70])
-
-
 def test_the_script_compiles_on_python_3_9():
     for name in ("guess.py", "classifier/model.py"):
         ast.parse((PUZZLE / name).read_bytes(), feature_version=(3, 9))
 
 
-@pytest.mark.parametrize("change", ["no model.py", "no weights", "cut", "altered"])
-def test_a_damaged_or_missing_file_is_told(puzzle, change):
-    """torch.load alone answers wrongly where a byte of the weights is altered."""
+def test_a_missing_file_is_told(puzzle):
+    (puzzle / "classifier" / "model.py").unlink()
+    assert "is damaged, or a file is missing: unpack the puzzle again" in sentence(run(puzzle / "guess.py", "1"))
+
+
+@pytest.mark.parametrize("change", ["missing", "cut", "altered"])
+def test_damaged_weights_are_told(puzzle, change, monkeypatch):
+    """torch.load alone answers wrongly where a byte of a weight is altered."""
+    monkeypatch.setattr(script, "HERE", puzzle)
+    monkeypatch.syspath_prepend(puzzle)
+    script.load()
     weights = puzzle / "classifier" / "torch_state_dict"
     whole = weights.read_bytes()
-    if change.startswith("no "):
-        (weights if change == "no weights" else weights.with_name("model.py")).unlink()
-    elif change == "cut":
-        weights.write_bytes(whole[: len(whole) // 2])
-    else:
-        place = whole.index(b"PK", len(whole) // 3) - 20  # before an archive's own bytes
-        weights.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-    assert "is damaged, or a file is missing: unpack the puzzle again" in sentence(run(puzzle / "guess.py", "1"))
+    place = whole.index(b"PK", len(whole) // 3) - 20  # before an archive's own bytes
+    altered = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    weights.write_bytes(altered if change == "altered" else whole[: len(whole) // 2])
+    if change == "missing":
+        weights.unlink()
+    with pytest.raises(script.GuessError, match="is damaged, or a file is missing: unpack the puzzle again"):
+        script.load()
 
 
 def test_piped_numbers_are_answered_line_by_line_and_an_error_names_its_line():
@@ -130,14 +133,12 @@ def test_piped_numbers_are_answered_line_by_line_and_an_error_names_its_line():
     ]
 
 
-@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")])
-def test_answers_are_saved_as_one_sheet_by_the_files_ending(tmp_path, ending, start):
-    name = f"Öl.{ending}"
-    saved = guess("4711", "90210", "--save", name, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+def test_answers_are_saved_as_one_sheet(tmp_path):
+    saved = guess("4711", "90210", "--save", "Öl.png", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (saved.returncode, saved.stderr) == (0, "")
-    assert saved.stdout.isascii() and saved.stdout.endswith(f"saved: \\xd6l.{ending}\n")
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_bytes().startswith(start)
+    assert saved.stdout.isascii() and saved.stdout.endswith("saved: \\xd6l.png\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["Öl.png"]
+    assert (tmp_path / "Öl.png").read_bytes().startswith(b"\x89PNG")
 
 
 @POSIX
@@ -215,7 +216,7 @@ def test_the_prompt_has_a_history_and_counts_the_guesses_until_the_right_one(gho
 
 @POSIX
 @pytest.mark.parametrize(
-    ("leave", "status"), [(b"quit\n", 0), (b"EXIT\n", 0), (b"\n", 0), (b"\x04", 0), (b"\x03", 130)]
+    ("leave", "status"), [(b"EXIT\n", 0), (b"\x04", 0), (b"\x03", 130), pytest.param(b"\n", 0, marks=pytest.mark.slow)]
 )
 def test_the_prompt_can_be_left(leave, status):
     with Terminal() as terminal:
