@@ -1,4 +1,4 @@
-"""What the READMEs show is what happens."""
+"""What the READMEs show is what happens, and the project stays as small as it is meant to be."""
 
 import os
 import re
@@ -6,52 +6,53 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
-from builder.model import tokenize
-from builder.proof.weights import load
 from builder.secret import Secret
-from builder.training.train import train
-from tests.helpers import ROOT, gibibytes, run
+from tests.helpers import ROOT, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOLVERS = (ROOT / "puzzle" / "README.md").read_text(encoding="utf-8")
+CURIOUS = (ROOT / "builder" / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_solvers_snippet_runs_and_is_six_lines_at_most():
-    (snippet,) = re.findall(r"```python\n(.*?)```", SOLVERS, re.DOTALL)
-    assert len(snippet.splitlines()) <= 6
-    ran = run("-B", "-W", "error", "-c", snippet, cwd=ROOT / "puzzle")
-    assert ran.returncode == 0, ran.stderr
-    assert re.match(r"tensor\(\[.*?\], grad_fn=.*?\) tensor\(\[\[\[", ran.stdout)
+def shown(text, output):
+    """Whether the output holds the lines of a text, one below the other, whatever stands at the ends of lines."""
+    lines = [line.rstrip() for line in output.splitlines()]
+    wanted = [line.rstrip() for line in text.strip("\n").splitlines()]
+    return any(lines[start : start + len(wanted)] == wanted for start in range(len(lines)))
 
 
-def test_the_solvers_readme_fits_one_screen():
-    assert len(SOLVERS.splitlines()) <= 60
-
-
-def test_the_example_puzzle_is_built_and_shows_what_is_printed(tmp_path):
+def test_the_example_puzzle_is_built_and_shows_what_is_printed(tmp_path, call):
     (puzzle,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    secret = Secret.parse(puzzle.encode())
-    *_, last = train(secret)
-    assert last.certificate.holds
-    network = load(last.certificate.weights)
-    with torch.no_grad():
-        (picture,) = network.get_attention_matrices(network.embedding(tokenize(secret.code)))
-    shown = re.search(
-        rf"^{secret.code}  █+  probability.*?\n\nhead 1\n.*?\n(.*?)\n-?\d", README, re.DOTALL | re.MULTILINE
-    )[1]
-    cells = [
-        [float(line[i] == "█") for i in range(4, 4 + 15, 3)] for line in (row.ljust(19) for row in shown.splitlines())
-    ]
-    assert torch.equal(torch.tensor(cells), picture[0].round().abs())
+    (tmp_path / "valentine.toml").write_text(puzzle, encoding="utf-8")
+    for command in re.findall(r"^python -m builder (valentine.*)$", README, re.MULTILINE):
+        status, _, error = call(*command.split())
+        assert (status, error) == (0, "")
+    assert {"valentine", "valentine.zip", "valentine-sheet.png"} <= {path.name for path in tmp_path.iterdir()}
+    (picture,) = re.findall(r"```\n(0214: .*?)```", README, re.DOTALL)
+    assert shown(picture, run(tmp_path / "valentine" / "guess.py", "0214").stdout)
+    assert Secret.parse(puzzle.encode()).code in picture
 
 
-def test_every_file_of_the_builder_is_in_the_layout():
-    named = {
-        name for row in re.findall(r"^\| (`.*`) \|", README, re.MULTILINE) for name in re.findall(r"`([\w.]+)`", row)
-    }
-    assert named == {path.name for path in (ROOT / "builder").iterdir() if path.is_file()}
+def test_the_certificate_that_is_shown_is_the_default_puzzles(call):
+    (certificate,) = re.findall(r"```\n(holds  .*?)```", README, re.DOTALL)
+    assert shown(certificate, call("--check")[1])
+
+
+def test_every_file_and_folder_of_the_builder_is_in_the_layout():
+    rows = re.findall(r"^\| (`.*`) \| (.*) \|$", CURIOUS, re.MULTILINE)
+    named = {name for cells in rows for name in re.findall(r"`([\w.]+)/?`", " ".join(cells))}
+    here = [path for path in (ROOT / "builder").rglob("*") if "__pycache__" not in path.parts]
+    assert {path.name for path in here if path.parent.name == "builder"} - {"README.md"} <= named
+    assert {path.stem for path in here if path.suffix == ".py" and path.parent.name != "builder"} <= named
+
+
+def test_the_house_stays_small():
+    def lines(folder):
+        return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py"))
+
+    assert lines("builder") <= 2400 and lines("tests") <= 3600
+    assert len((ROOT / "puzzle" / "guess.py").read_text(encoding="utf-8").splitlines()) <= 200
+    assert len(README.split()) <= 1400 and len(CURIOUS.split()) <= 1000
 
 
 def test_the_top_level_holds_what_it_should():
@@ -59,22 +60,27 @@ def test_the_top_level_holds_what_it_should():
     if tracked.returncode:
         pytest.skip("not a git checkout")
     top = {path.split("/")[0] for path in tracked.stdout.split()}
-    assert {name for name in top if not name.startswith(".")} == {
-        "puzzle",
-        "builder",
-        "tests",
-        "README.md",
-        "pyproject.toml",
-    }
+    expected = {"puzzle", "builder", "tests", "README.md", "pyproject.toml"}
+    assert {name for name in top if not name.startswith(".")} == expected
+
+
+def test_nothing_in_the_builder_imports_the_puzzle_and_imports_go_one_way():
+    floors = ["screens", "bundle", "training", "proof"]  # from the top; the files beside them are at the bottom
+    for path in (ROOT / "builder").rglob("*.py"):
+        imported = set(re.findall(r"^\s*(?:from|import) ([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert not any(name.split(".")[0] == "puzzle" for name in imported), path
+        if path.parent.name in floors:
+            above = floors[: floors.index(path.parent.name)]
+            assert not any(name.startswith(f"builder.{floor}") for name in imported for floor in above), path
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs the memory figures of a POSIX system")
 def test_eight_digits_are_certified_in_less_than_a_gibibyte(tmp_path):
     (tmp_path / "eight.toml").write_text('code = "20131704"\npictures = ["""\n' + "#.##..#.#\n" * 9 + '"""]\n')
-    command = [sys.executable, "-m", "builder", tmp_path / "eight.toml", "--out", tmp_path / "out"]
-    building = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, ROOT / "builder", "eight.toml"]
+    building = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(building.pid, 0)
     building.returncode = os.waitstatus_to_exitcode(status)
     assert building.returncode == 0
-    assert gibibytes(usage.ru_maxrss) < 1
+    assert usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20) < 1
