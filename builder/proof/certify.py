@@ -133,7 +133,6 @@ class Certificate:
         return self.promises_kept == len(self.promises)
 
 
-@torch.no_grad()
 def certify(network, secret, watch=None):
     """Certifies a network for every input there is, and returns its Certificate.
 

@@ -32,14 +32,13 @@ def gamma(k):
     return k * U / (1 - k * U)
 
 
-@torch.no_grad()
 def rounding_bound(network):
     """The largest possible difference between a logit computed in float32 and its value by the tables, a float.
 
     The logit is output[1] - output[0], the argument of the sigmoid that the network returns. The bound is infinite
     where a layer could overflow, or where a weight is NaN.
     """
-    weights = float64_weights(network)
+    weights = {name: weight.detach() for name, weight in float64_weights(network).items()}
     sizes = []  # sums of absolute values
 
     def layer(name):

@@ -96,7 +96,6 @@ def precision(circuits):
     return PRECISION * (1 + circuits.bias.abs() + circuits.vote.abs().amax((1, 2)).sum()).item()
 
 
-@torch.no_grad()
 def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     """Finds the k wrong codes with the highest logits above the limit: all of them, where there are fewer than k.
 

@@ -17,7 +17,6 @@ def dump(network):
     return buffer.getvalue()
 
 
-@torch.random.fork_rng(devices=[])  # a network is made with random weights first
 def load(content):
     """The frozen network whose state dict is in a file with this content (bytes). Raises PuzzleError where none is.
 
@@ -28,6 +27,7 @@ def load(content):
             if archive.testzip() or min(entry.header_offset for entry in archive.infolist()) > 0:
                 raise ValueError("a checksum is wrong, or something precedes the archive")
         weights = torch.load(io.BytesIO(content), weights_only=True)
-        return NeuralNetwork.from_state_dict(weights).requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):  # a network is made with random weights first
+            return NeuralNetwork.from_state_dict(weights).requires_grad_(False)
     except Exception as error:  # zipfile and torch raise many kinds
         raise PuzzleError("the weights are damaged, or not those of this network") from error
