@@ -106,9 +106,7 @@ def test_the_facts_are_those_of_the_network(shape):
     text = make_readme(secret, network, weights).decode()
     facts = dict(re.findall(r"^\| (.*?) \| (.*?) \|$", text, re.MULTILINE))
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
-    sizes = (
-        f"{len(secret.pictures)} heads, {len(network.projection.bias)} hidden numbers per token, {parameters:,} param"
-    )
+    sizes = f"{len(secret.pictures)} heads, {len(network.projection.bias)} hidden numbers per token, {parameters:,}"
     longest = f"{secret.max_digits} digit" + "s" * (secret.max_digits > 1)
     assert facts["sizes"].replace("head,", "heads,").startswith(sizes)
     assert facts["inputs there are"] == f"{int('1' * secret.max_digits + '0'):,}, of at most {longest}"
