@@ -133,11 +133,9 @@ def check(arguments, secret, screen):
     """Certifies the bundle in a folder, without training. Returns the certificate; raises Failure unless it holds."""
     from builder.bundle import bundle
     from builder.proof.certify import certify
-    from builder.proof.weights import load
 
     folder = arguments.folder
-    contents = bundle.read(folder)
-    network = load(contents[bundle.WEIGHTS])
+    contents, network = bundle.read(folder)
     sizes = len(network.attention_matrix_list), len(network.embedding.position) - 1
     if sizes != (len(secret.pictures), secret.max_digits):
         raise Failure(

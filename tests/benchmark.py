@@ -4,7 +4,6 @@ training    the original's loop against training and certifying here, and what c
 processes   the builder and the guess script as whole processes against a bare import of torch, in turn
 growth      the time to build and to certify random puzzles, from 4 to 16 digits
 proof       the certificate's search against the network in batches, and the rounding bound against what was found
-decoys      the default puzzle with decoys against the same without
 attacks     the attack report of the default puzzle without and with decoys, and of random ones of 8 and 16 digits
 busy        building and certifying beside a busy process on every core against the same alone, in turn
 
@@ -32,16 +31,15 @@ from rich.table import Table
 from torch.nn.functional import pad
 
 from builder.model import CLS, tokenize
-from builder.proof.certify import BUDGET, CELL, HARDEST, cell_errors, certify, crisp_share
+from builder.proof.certify import BUDGET, HARDEST, cell_errors, certify
 from builder.proof.circuits import BLANK, read_circuits
 from builder.proof.codes import count_codes, random_codes, tokens_by_length
 from builder.proof.search import search
 from builder.proof.weights import load
-from builder.screens.attack import RUNS, duration, report
+from builder.screens.attack import duration, report, verdict
 from builder.secret import Secret
-from builder.threads import one_thread
 from builder.words import counted
-from tests.helpers import GHOST, GUESS, ROOT, gibibytes
+from tests.helpers import GHOST, GUESS, ROOT
 from tests.oracle import all_codes, hardest, logits_of, network_logits
 from tests.original import original_loop
 from tests.sweep import build, draw
@@ -83,10 +81,9 @@ def certified(built):
 def training(n, rounds):
     secret = Secret.read(GHOST)
     build(secret)  # torch loads the rest of itself with the first optimizer
-    with one_thread():  # the loop's best setting
-        start = time.perf_counter()
-        original = original_loop(secret, track(range(rounds), "the original's loop"))
-        loop = time.perf_counter() - start
+    start = time.perf_counter()
+    original = original_loop(secret, track(range(rounds), "the original's loop"))
+    loop = time.perf_counter() - start
     ours = [build(secret, seed) for seed in track(range(n), "training and certifying here")]
 
     yield "run | seconds | accepted | secret | hardest wrong code | its logit | worst cell"
@@ -139,20 +136,14 @@ def growth(n):
         import resource  # Windows has none
     except ImportError:
         return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield f"Memory of this process at its peak: {gibibytes(peak):.2f} GiB."
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    yield f"Memory of this process at its peak: {peak:.2f} GiB."
 
 
 def network_rate(network, digits):
-    """Codes per second of the network in batches: the best of two batch sizes, with one thread and with all."""
-    rates, threads = [], torch.get_num_threads()
-    for batch in (1_000, 10_000):
-        tokens = pad(torch.randint(10, (batch, digits)), (1, 0), value=CLS)
-        for used in (1, threads):
-            torch.set_num_threads(used)
-            rates.append(batch / median(clock(partial(network, tokens)) for _ in range(20)))
-    torch.set_num_threads(threads)
-    return max(rates)
+    """Codes per second of the network in batches."""
+    tokens = pad(torch.randint(10, (10_000, digits)), (1, 0), value=CLS)
+    return 10_000 / median(clock(partial(network, tokens)) for _ in range(20))
 
 
 def largest_difference(network, digits):
@@ -181,15 +172,6 @@ def proof(n):
     yield f"Found: the largest difference, over all codes of up to 5 digits, or over {SAMPLE:,} random ones."
 
 
-def decoys(n):
-    yield f"default puzzle | certified | seconds | cells of any code within {CELL} of 0 or 1"
-    for name, wished in {"without decoys": False, "with decoys": True}.items():
-        secret = replace(Secret.read(GHOST), decoys=wished)
-        built = [build(secret, seed) for seed in track(range(n), name)]
-        crisp = median(map(crisp_share, networks(built)))
-        yield f"{name} | {certified(built)} | {median(puzzle.seconds for puzzle in built):.2f} | {crisp:.2%}"
-
-
 def attacks(n):
     ghost = Secret.read(GHOST)
     puzzles = {
@@ -199,10 +181,15 @@ def attacks(n):
         "16 digits": random_puzzles(16, 3, n)[0],
     }
     yield " | ".join(["attack", *puzzles])
-    reports = [report(*networks([puzzle]), puzzle.secret) for puzzle in track(puzzles.values(), "attacks")]
+    loaded = [(*networks([puzzle]), puzzle.secret) for puzzle in puzzles.values()]
+    start = time.perf_counter()
+    reports = [list(report(*pair)) for pair in track(loaded, "attacks")]
+    seconds = time.perf_counter() - start
     for found in zip(*reports, strict=True):
         yield " | ".join([found[0].name, *(attack.cost for attack in found)])
-    yield f"Guesses are medians of {RUNS} runs. Random puzzles have 3 pictures."
+    for name, pair in zip(puzzles, loaded, strict=True):
+        yield f"{name}: {verdict(*pair)}"
+    yield f"The {counted(len(reports), 'report')} took {seconds:.1f} s."
 
 
 @contextmanager
@@ -250,7 +237,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {section.__name__: section for section in (training, processes, growth, proof, decoys, attacks, busy)}
+    sections = {section.__name__: section for section in (training, processes, growth, proof, attacks, busy)}
     parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*sections, "all"], default="all")
     parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
     parser.add_argument("--quick", action="store_true", help="one repetition instead of five")
@@ -258,7 +245,8 @@ def main():
     sections["training"] = partial(training, rounds=max(1, chosen.rounds))
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    torch.set_num_threads(1)  # as the builder does; the original's loop is fastest so, too
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     console.print(f"Python {platform.python_version()}, torch {torch.__version__}, {machine}")
     for name, section in sections.items():
         if name in chosen.sections or "all" in chosen.sections:

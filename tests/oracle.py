@@ -6,11 +6,9 @@ import torch
 from torch.nn.functional import linear, pad
 
 from builder.model import CLS
-from builder.proof.circuits import answer
+from builder.proof.circuits import BLANK, answer
 from builder.proof.codes import decode
 from builder.proof.rounding import EXP_ULPS, U, gamma
-
-BLOCK = 500_000  # codes scored at a time, few enough for the processor's cache
 
 
 def digits(length):
@@ -21,33 +19,16 @@ def digits(length):
 def all_codes(max_digits):
     """All codes as a batch, (n, max_digits): short ones first, those of one length in the order of their numbers."""
     return torch.cat(
-        [pad(digits(length), (0, max_digits - length), value=CLS + 1) for length in range(1, max_digits + 1)]
+        [pad(digits(length), (0, max_digits - length), value=BLANK) for length in range(1, max_digits + 1)]
     )
 
 
-def table_logits(circuits):
-    """The logits of all codes, in the order of all_codes, by sums over prefixes and suffixes: (n,), float64."""
-    circuits = circuits.double()
-    terms = circuits.terms()
-    found = []
-    for length in range(1, circuits.max_digits + 1):
-        middle = length // 2
-        prefixes = [_sums(table, 1, 1 + middle, table[:, 0, CLS:]) for table in terms]
-        suffixes = [_sums(table, 1 + middle, 1 + length, table.new_zeros(len(table), 1)) for table in terms]
-        rows = max(1, BLOCK // suffixes[0].shape[1])
-        for looks, votes in zip(*(prefix.split(rows, dim=1) for prefix in prefixes), strict=True):
-            looks = looks[:, :, None] + suffixes[0][:, None]
-            votes = votes[:, :, None] + suffixes[1][:, None]
-            found.append(((votes / looks).sum(0) + circuits.bias).flatten())
-    return torch.cat(found)
-
-
-def _sums(table, first, last, start):
-    """Sums over positions first to last - 1, for all their digits in the order of the codes' numbers."""
-    sums = start
-    for position in range(first, last):
-        sums = (sums[:, :, None] + table[:, position, None, :CLS]).flatten(1)
-    return sums
+@torch.no_grad()
+def table_logits(circuits, digits=None):
+    """The logits by the tables of all codes of up to so many digits, in the order of all_codes: (n,), float64."""
+    codes = all_codes(digits or circuits.max_digits)
+    codes = pad(codes, (0, circuits.max_digits - codes.shape[1]), value=BLANK)
+    return torch.cat([circuits.double().logits(part) for part in codes.split(100_000)])
 
 
 def all_tokens(max_digits):
@@ -66,12 +47,6 @@ def logits_of(network, batches):
     """The logits that the network itself computes for batches of tokens, one after the other: (n,)."""
     both = torch.cat([answer(network, tokens)[1] for tokens in batches])
     return both[:, 1] - both[:, 0]
-
-
-@torch.no_grad()
-def probabilities(network, max_digits):
-    """The network's own answers to all codes, in the order of all_codes: (n,)."""
-    return torch.cat([network(tokens) for tokens in all_tokens(max_digits)])
 
 
 def hardest(logits, max_digits, secret, k):

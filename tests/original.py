@@ -13,6 +13,7 @@ def original_loop(secret, rounds):
 
     A round has three steps of one example each: a random wrong code, the code with one digit changed, the code.
     """
+    pictures = torch.as_tensor(secret.pictures).float()
     torch.manual_seed(121)
     dice = random.Random(121)
     network = NeuralNetwork(10)
@@ -25,7 +26,7 @@ def original_loop(secret, rounds):
         loss = binary_cross_entropy(network(tokens), torch.tensor([float(right)]))
         if right:
             matrices = network.get_attention_matrices(network.embedding(tokens))
-            loss = loss + sum(mse_loss(m[0], picture) for m, picture in zip(matrices, secret.pictures, strict=True))
+            loss = loss + sum(mse_loss(matrix[0], picture) for matrix, picture in zip(matrices, pictures, strict=True))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,6 +1,5 @@
-"""The attack report says what attacks cost. They ask the network itself, and see what a solver sees."""
+"""The attack report and the verdict say what attacks cost that see what a solver sees, and ask the network itself."""
 
-import random
 from dataclasses import replace
 
 import pytest
@@ -9,103 +8,139 @@ import torch
 from builder.model import NeuralNetwork
 from builder.proof.weights import load
 from builder.screens import attack
-from builder.screens.attack import duration, report
+from builder.screens.attack import by_eye, by_place, climb, count_guesses, duration, report, table_logits, verdict
 from builder.secret import Secret
 from builder.training.train import train
+from tests.helpers import changed
+
+LONG = Secret("13572468", torch.zeros(3, 9, 9), 8)
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(attack, "GUESSES", 3000)
-    monkeypatch.setattr(attack, "RUNS", 3)
+def build(secret):
+    *_, last = train(secret)
+    return load(last.certificate.weights)
 
 
 @pytest.fixture(scope="module")
 def with_decoys(ghost):
-    *_, last = train(replace(ghost, decoys=True))
-    return load(last.certificate.weights)
+    return build(replace(ghost, decoys=True))
 
 
-def costs(network, secret):
-    return {found.name: found for found in report(network, secret)}
+@pytest.fixture(scope="module")
+def blind(network):
+    """A network that answers every number alike."""
+    return changed(network, lambda copy: (copy.output.weight.zero_(), copy.output.bias.zero_()))
 
 
-@pytest.mark.parametrize(("guesses", "found"), [(3_054, True), (3_055, False), (30_001, False)])
-def test_an_attack_that_takes_half_the_guesses_of_trying_all_finds_nothing(network, ghost, monkeypatch, guesses, found):
-    monkeypatch.setattr(attack, "run", lambda *_: guesses)
-    climbed = costs(network, ghost)["climbing the answer"]
-    assert climbed.found == found
-    assert ("which is about what guessing takes" in climbed.sentence) == (guesses == 3_055)
+def found(network, secret):
+    return {found.name for found in report(network, secret) if found.found}
 
 
-def test_the_ghost_falls_to_its_pictures_and_its_weights_but_not_to_its_answers(quick, network, ghost):
-    found = costs(network, ghost)
-    assert found["climbing the pictures"].found and found["reading the weights"].found
-    assert not found["climbing the answer"].found
-    assert found["climbing the answer"].cost == "not within 3,000 guesses"
-    assert "the sharpness of the pictures finds the code in" in found["climbing the pictures"].sentence
+def test_the_report_tells_of_every_attack_in_the_order_of_what_it_takes(network, ghost):
+    assert [found.name for found in report(network, ghost)] == [
+        "by eye",
+        "the embedding and single matrices",
+        "the logit, place by place",
+        "the gradient",
+        "the circuits",
+        "brute force",
+    ]
 
 
-def test_digit_by_digit_the_pictures_take_ten_guesses_a_digit(network, ghost):
-    assert attack.run(network, ghost, attack.climb_the_pictures, random.Random(0)) <= 10 * len(ghost.code)
+def test_by_eye_takes_ten_guesses_a_digit(network, ghost):
+    first, *_ = report(network, ghost)
+    assert first.found and first.cost == "34 guesses"  # 2013: ten each for 2, 0 and 1, and 0 to 3 for the last
+    assert first.sentence == "With guess.py alone: 34 guesses."
 
 
-def test_decoys_hide_the_code_from_those_who_follow_sharpness(quick, with_decoys, ghost):
-    assert not costs(with_decoys, ghost)["climbing the pictures"].found
+def test_decoys_close_the_way_by_eye_but_not_the_circuits(with_decoys, ghost):
+    ways = found(with_decoys, ghost)
+    assert "by eye" not in ways and {"the logit, place by place", "the circuits", "brute force"} <= ways
 
 
-def test_the_same_seed_reports_the_same_guesses(quick, network, ghost):
+def test_a_network_that_says_nothing_falls_to_brute_force_alone(blind, ghost):
+    reported = list(report(blind, ghost))
+    assert [found.name for found in reported if found.found] == ["brute force"]
+    assert {found.cost for found in reported[:-1]} == {"not within 30,000 guesses"}
+
+
+def test_what_finds_the_code_has_asked_the_network_for_it(network, ghost):
+    asked = []
+    hook = network.register_forward_pre_hook(lambda layer, inputs: asked.append(inputs[0]))
+    for attacked in report(network, ghost):
+        if attacked.found and attacked.name != "brute force":
+            assert (asked[-1] == torch.tensor([10, 2, 0, 1, 3])).all(1).any(), attacked.name
+        asked.clear()
+    hook.remove()
+
+
+def test_guesses_count_up_to_the_right_number_and_no_further(network):
+    wrong, right = torch.tensor([[1, 1, 1, 1], [2, 2, 2, 2]]), torch.tensor([[9, 9, 9, 9], [2, 0, 1, 3], [5, 5, 5, 5]])
+    assert count_guesses(network, [(wrong, 1), (right, 1), (wrong, 1)]) == 4
+    assert count_guesses(network, [(wrong[:1], 70), (right[1:2], 30)]) == 100
+    assert count_guesses(network, [(wrong, 1)]) == float("inf")
+
+
+def test_more_guesses_than_the_limit_find_nothing(network, monkeypatch):
+    monkeypatch.setattr(attack, "GUESSES", 33)
+    assert count_guesses(network, by_eye(network)) == float("inf")
+    monkeypatch.setattr(attack, "GUESSES", 34)
+    assert count_guesses(network, by_eye(network)) == 34
+
+
+def test_a_find_that_takes_as_many_guesses_as_guessing_is_luck():
+    secret = Secret("7", torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), 5)
+    network = build(secret)
+    eye, *_ = report(network, secret)
+    assert not eye.found and eye.sentence == "With guess.py alone: 8 guesses, and guessing takes about 5."
+    assert verdict(network, secret) == "Short enough to guess: 5 guesses on average"
+
+
+def test_the_same_seed_reports_the_same_guesses(network, ghost):
     first, second = ([found.cost for found in report(network, ghost, seed=5)][:-1] for _ in range(2))
     assert first == second
 
 
-def test_a_run_counts_every_number_it_asks_for_and_ends_at_the_code(network, ghost):
-    solver = attack._Solver(network, ghost, random.Random(0))
-    solver.ask(["11", "22"])
-    with pytest.raises(attack._Ended):
-        solver.ask(["1111", ghost.code, "2222"])
-    assert solver.guesses == 4
+def test_a_climb_goes_up_from_every_start_at_every_length(network):
+    def every_digit(codes, place):
+        tried = codes[:, None].repeat(1, 10, 1)
+        tried[:, :, place] = torch.arange(10)
+        return tried
+
+    starts = torch.tensor([[0] * 5, [3] * 5])
+    ends = climb(network, lambda codes: codes.sum(1) - 100, every_digit, starts, sweeps=4)
+    assert ["".join(map(str, end[0].tolist())) for end, _ in ends] == ["9", "99", "999", "9999", "99999"] * 2
+    assert [guesses for _, guesses in ends] == [20, 40, 60, 80, 100] * 2  # a sweep up, and one that changes nothing
 
 
-def test_a_run_that_tries_too_many_numbers_is_given_up(quick, ghost):
-    blind = NeuralNetwork(4)
-    with torch.no_grad():
-        blind.output.weight.zero_()
-    assert attack.run(blind, replace(ghost, code="99999"), attack.climb_the_answer, random.Random(1)) == 3001
+@pytest.mark.parametrize("which", ["network", "with_decoys"])
+def test_the_tables_lead_where_the_networks_own_logits_lead(which, request):
+    network = request.getfixturevalue(which)
+    by_network, by_tables = by_place(network), by_place(network, table_logits(network))
+    assert count_guesses(network, by_network) == count_guesses(network, by_tables) < 3000
 
 
-def test_a_solver_sees_what_the_network_says(network, ghost):
-    with torch.no_grad():
-        probabilities, logits, matrices = attack._Solver(network, ghost, random.Random(0)).ask(["471", "117"])
-    assert probabilities.tolist() == [0, 0] and logits.max() < -104
-    assert matrices.shape == (3, 2, 4, 4)
+def test_the_verdict_on_the_ghost_advises_decoys(network, ghost):
+    assert verdict(network, ghost) == "Solvable by eye in about 40 guesses; decoys would prevent that"
 
 
-def test_a_climb_goes_up_until_no_neighbour_is_higher(ghost):
-    """Where the height of a number is the sum of its digits, a climb ends at 99999."""
-    seen = []
-
-    class Sums(attack._Solver):
-        def ask(self, codes):
-            seen.extend(codes)
-            return torch.tensor([float(sum(map(int, code))) for code in codes])
-
-    attack._climb(Sums(None, ghost, random.Random(3)), lambda sums: sums)
-    assert max(seen, key=lambda code: sum(map(int, code))) == "99999"
+def test_the_verdict_does_not_advise_decoys_that_are_impossible(ghost):
+    secret = replace(ghost, code="2002")
+    told = verdict(build(secret), secret)
+    assert told == "Solvable by eye in about 40 guesses; decoys would need a code without a repeated digit"
 
 
-def test_short_numbers_are_tried_first(network):
-    secret = Secret("7", torch.zeros(1, 2, 2), 5)
-    assert report_of_guessing(network, secret) == "5 guesses on average"
-    assert report_of_guessing(network, replace(secret, code="123")) == "610 guesses on average"
+def test_the_verdict_on_decoys_names_the_programs(with_decoys, ghost):
+    told = verdict(with_decoys, replace(ghost, decoys=True))
+    assert told.startswith("Not by eye; a program that follows the logit needs about ")
+    assert told.endswith(" questions, and one that tries all 111,110 numbers needs seconds")
 
 
-def report_of_guessing(network, secret):
-    attack_list, attack.ATTACKS = attack.ATTACKS, []
-    try:
-        return next(report(network, secret)).cost
-    finally:
-        attack.ATTACKS = attack_list
+def test_the_verdict_on_a_network_that_says_nothing(blind, ghost):
+    assert verdict(blind, ghost) == "Not by eye; a program that tries all 111,110 numbers needs seconds"
+    longer = NeuralNetwork(12, max_digits=8)
+    longer.load_state_dict({name: torch.zeros_like(tensor) for name, tensor in longer.state_dict().items()})
+    assert verdict(longer, LONG) == "Not by eye; not by the logit either"
 
 
 @pytest.mark.parametrize(

@@ -1,189 +1,205 @@
 """The search finds what brute force finds, and settles every code there is."""
 
 import math
-from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from builder.model import NeuralNetwork
+from builder.model import CLS, NeuralNetwork
 from builder.proof import search as searching
 from builder.proof.circuits import Circuits, read_circuits
 from builder.proof.codes import count_codes, decode, encode, one_digit_off
-from builder.proof.search import search
+from builder.proof.search import precision, search
 from tests.oracle import hardest, network_logits, table_logits
 
-KINDS = {
-    "random": lambda score, vote: (score, 10 * vote),
-    "extreme scores": lambda score, vote: (100 * score, 10 * vote),
-    "huge votes": lambda score, vote: (3 * score, 1e6 * vote),
-    "ties": lambda score, vote: (score.round(), vote.round()),
-    "all equal": lambda score, vote: (0 * score, 0 * vote + 1),
-    "equal looks": lambda score, vote: (0 * score, vote),
-    "one loud token": lambda score, vote: (torch.where(score == score.max(), 12.0, score), vote),
-}
 
-
-def random_circuits(max_digits, heads=2, seed=0, kind="random"):
+def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
     generator = torch.Generator().manual_seed(seed)
     score, vote = torch.randn(2, heads, 1 + max_digits, 11, generator=generator, dtype=torch.float64)
-    return Circuits(*KINDS[kind](score, vote), torch.tensor(0.3, dtype=torch.float64))
+    return Circuits(loudness * score, 10 * vote, torch.tensor(0.3, dtype=torch.float64))
 
 
 def assert_matches_brute_force(circuits, secret, k):
     """Compares a search for the k hardest, and one for all codes above a limit, with a look at all codes."""
-    logits = table_logits(circuits)
-    truth = hardest(logits, circuits.max_digits, secret, k + 100)
-    tolerance = 1e-8 * (1 + circuits.vote.abs().max().item())
+    exact = precision(circuits)
+    everything = table_logits(circuits)
+    truth = hardest(everything, circuits.max_digits, secret, k)
 
-    shares = [0.0]
-    found = search(circuits, secret, k, watch=lambda nodes, settled: shares.append(settled))
-    assert found.complete and found.settled == 1
-    assert all(after >= before - 1e-9 for before, after in pairwise(shares)), "codes are settled once"
-    assert shares[-1] == pytest.approx(1)
-    assert len(found.codes) == min(k, len(truth))
+    found = search(circuits, secret, k)
+    assert found.complete and found.settled == count_codes(circuits.max_digits)
     codes = [decode(code) for code in found.codes]
-    assert len(set(codes)) == len(codes) and secret not in codes
-    for code, logit, (_, expected) in zip(codes, found.logits.tolist(), truth, strict=False):
-        assert logit == pytest.approx(expected, abs=tolerance)
-        assert logit == pytest.approx(circuits.double().logits(encode(code, circuits.max_digits)).item(), abs=tolerance)
+    assert len(set(codes)) == len(codes) == len(truth) and secret not in codes
+    assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=0, abs=exact)
+    torch.testing.assert_close(found.logits, circuits.double().logits(found.codes), rtol=0, atol=exact)
 
-    above = next((i for i in range(min(k, len(truth) - 1)) if truth[i][1] - truth[i + 1][1] > 10 * tolerance), None)
-    if above is not None:
-        limit = (truth[above][1] + truth[above + 1][1]) / 2
-        found = search(circuits, secret, k + 1, limit)
-        assert found.complete and len(found.codes) == above + 1
-
-
-TABLES = st.tuples(
-    st.integers(1, 4), st.integers(1, 8), st.integers(0, 10**6), st.sampled_from(sorted(KINDS)), st.integers(1, 200)
-)
+    limit = (truth[0][1] + truth[-1][1]) / 2
+    found = search(circuits, secret, len(everything), limit)
+    assert found.complete and (circuits.double().logits(found.codes) > limit - exact).all()
+    expected = (everything > limit + exact).sum()
+    if secret:
+        expected -= (circuits.double().logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
+    assert len(found.codes) >= expected
 
 
-def assert_drawn_tables_match_brute_force(drawn):
-    max_digits, heads, seed, kind, k = drawn
-    circuits = random_circuits(max_digits, heads, seed, kind)
-    secret = "".join(str((seed // 10**i) % 10) for i in range(1 + seed % max_digits))
-    assert_matches_brute_force(circuits, secret, k)
+@st.composite
+def tables(draw):
+    """Circuits of all sizes with few different scores and votes, so that there are ties, and votes that cancel."""
+    max_digits, heads = draw(st.integers(1, 3)), draw(st.integers(1, 8))
+    largest = draw(st.sampled_from([1.0, 20.0, 750.0]))
+    scores = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
+    largest = draw(st.sampled_from([1.0, 3000.0, 1e12]))
+    votes = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
+    pick = [torch.randint(len(x), (heads, 1 + max_digits, 11), generator=generator) for x in (scores, votes)]
+    score, vote = (torch.tensor(x, dtype=torch.float64)[i] for x, i in zip((scores, votes), pick, strict=True))
+    noise = draw(st.sampled_from([0.0, 1e-9, 0.3]))
+    score = score + noise * torch.randn(score.shape, generator=generator, dtype=torch.float64)
+    if draw(st.booleans()):
+        vote = vote * (-1.0) ** torch.arange(heads)[:, None, None]
+    return Circuits(score, vote, torch.tensor(draw(st.floats(-1e3, 1e3)), dtype=torch.float64))
 
 
-@settings(max_examples=25)
-@given(TABLES)
-@example((3, 6, 181, "ties", 1))  # the hardest code has one digit, and its node is divided
-def test_the_search_finds_what_brute_force_finds(drawn):
-    assert_drawn_tables_match_brute_force(drawn)
+def one_loud_digit(score):
+    """A network's tables that were once certified: bounds overflowed, although every number in the tables is finite."""
+    circuits = Circuits(torch.zeros(1, 2, 11).double(), torch.full((1, 2, 11), -3000.0).double(), torch.zeros(()))
+    circuits.score[0, 1, 5], circuits.vote[0, 1, 5] = score, 5.0
+    circuits.score[0, 1, 9], circuits.vote[0, 1, 9] = -60.0, 100.0
+    return circuits
+
+
+@settings(max_examples=60)
+@given(tables(), st.sampled_from(["", "7", "05", "123"]), st.integers(1, 40))
+@example(one_loud_digit(650.0), "7", 3)
+def test_the_search_finds_what_brute_force_finds(circuits, secret, k):
+    try:
+        search(circuits, "")
+    except OverflowError:  # from here on, exp(score) times the largest vote nears the end of float64
+        assert (circuits.score - circuits.score[:, :1, CLS:]).max() > 670
+        assume(False)
+    assert_matches_brute_force(circuits, secret[: circuits.max_digits], k)
 
 
 @pytest.mark.slow
-@settings(max_examples=500)
-@given(TABLES)
-def test_the_search_finds_what_brute_force_finds_five_hundred_times(drawn):
-    assert_drawn_tables_match_brute_force(drawn)
+@settings(max_examples=3000)
+@given(tables(), st.sampled_from(["", "7", "05", "123"]), st.integers(1, 40))
+def test_the_search_finds_what_brute_force_finds_thousands_of_times(circuits, secret, k):
+    test_the_search_finds_what_brute_force_finds.hypothesis.inner_test(circuits, secret, k)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("max_digits", "heads"), [(6, 1), pytest.param(5, 3, marks=pytest.mark.slow)])
-def test_the_search_finds_what_brute_force_finds_among_a_million_codes(max_digits, heads, kind):
-    assert_matches_brute_force(random_circuits(max_digits, heads, seed=5, kind=kind), "4711", k=20)
+@pytest.mark.parametrize(
+    "wild",
+    [
+        one_loud_digit(706.0),
+        one_loud_digit(math.nan),
+        one_loud_digit(0.0)._replace(vote=torch.full((1, 2, 11), 1e308, dtype=torch.float64)),
+        one_loud_digit(0.0)._replace(bias=torch.tensor(math.inf)),
+    ],
+)
+def test_tables_whose_products_could_overflow_are_refused(wild):
+    with pytest.raises(OverflowError, match="^the network's scores and votes are too large to be searched$"):
+        search(wild, "7")
+
+
+@pytest.mark.parametrize("loudness", [0.0, 1.0, 100.0])
+@pytest.mark.parametrize("max_digits", [5, pytest.param(6, marks=pytest.mark.slow)])
+def test_the_search_finds_what_brute_force_finds_among_many_codes(max_digits, loudness):
+    assert_matches_brute_force(random_circuits(max_digits, 3, seed=5, loudness=loudness), "4711", k=20)
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 4))
-def test_the_tables_of_random_networks_are_searched_as_well(seed, n_hidden, n_heads, max_digits):
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 3), st.floats(0.1, 3.0))
+def test_the_search_finds_what_the_network_itself_says(seed, n_hidden, n_heads, max_digits, size):
     torch.manual_seed(seed)
-    assert_matches_brute_force(read_circuits(NeuralNetwork(n_hidden, n_heads, max_digits)).double(), "7", k=30)
+    network = NeuralNetwork(n_hidden, n_heads, max_digits).double()
+    for parameter in network.parameters():
+        parameter.data *= size
+    truth = hardest(network_logits(network, max_digits), max_digits, "7", 30)
+    found = search(read_circuits(network), "7", 30)
+    assert found.complete
+    assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=1e-9, abs=1e-9)
 
 
-def test_a_bound_that_is_a_thousandth_too_low_is_noticed(monkeypatch):
+def test_a_bound_that_is_a_hundredth_too_low_is_noticed(monkeypatch):
     exact = searching._Tables.bound
 
     def too_low(self, nodes):
         bounds = exact(self, nodes)
-        return bounds._replace(bound=bounds.bound - 0.001 * (1 + bounds.bound.abs()))
+        return bounds._replace(bound=bounds.bound - 0.01 * (1 + bounds.bound.abs()))
 
-    # With equal looks the bounds are exact, so a thousandth matters where two codes are nearly equal.
-    monkeypatch.setattr(searching, "BATCH", 16)
-    tables = random_circuits(4, heads=1, seed=2, kind="equal looks"), "471", 50
+    # With equal looks the bounds are exact, so a hundredth matters where two codes are nearly equal.
+    tables = random_circuits(4, heads=1, seed=2, loudness=0.0), "471", 50
     assert_matches_brute_force(*tables)
+    monkeypatch.setattr(searching, "BATCH", 16)
     monkeypatch.setattr(searching._Tables, "bound", too_low)
     with pytest.raises(AssertionError):
         assert_matches_brute_force(*tables)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("rounds", [2, 3])
-def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatch, rounds, kind):
+def test_a_node_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
+    exact = searching._Tables.divide
+    monkeypatch.setattr(
+        searching._Tables, "divide", lambda *given: searching.Nodes(*(part[1:] for part in exact(*given)))
+    )
+    found = search(random_circuits(5), "123", 16)
+    assert not found.complete and found.settled < count_codes(5)
+
+
+def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
+    exact = searching._Tables.bound
+
+    def unknown(self, nodes):
+        return exact(self, nodes)._replace(bound=torch.full_like(nodes.bound, math.nan))
+
+    monkeypatch.setattr(searching._Tables, "bound", unknown)
+    assert_matches_brute_force(random_circuits(2), "47", k=5)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatch, rounds):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
-    assert_matches_brute_force(random_circuits(3, heads=2, seed=rounds, kind=kind), "471", k=10)
-    assert_matches_brute_force(random_circuits(2, heads=1, seed=8, kind=kind), "47", k=10)
+    for loudness in (0.0, 1.0, 10.0, 100.0):
+        assert_matches_brute_force(random_circuits(3, 2, rounds, loudness), "471", k=10)
 
 
-def test_the_search_of_a_trained_network_agrees_with_its_answers_to_all_111_110_inputs(network, ghost):
-    circuits = read_circuits(network).double()
-    assert_matches_brute_force(circuits, ghost.code, k=50)
-    by_network = network_logits(network, ghost.max_digits)
-    by_tables = table_logits(circuits)
-    assert len(by_network) == count_codes(ghost.max_digits) == 111_110
-    torch.testing.assert_close(by_network.double(), by_tables, rtol=1e-4, atol=1e-2)
-    (second,) = search(circuits, ghost.code, 1).logits.tolist()
-    assert by_network.topk(2).values[1].item() == pytest.approx(second, rel=1e-4)
+def test_sixteen_digits_are_settled_to_the_last_code():
+    circuits, seen = random_circuits(16, heads=1), []
+    found = search(circuits, "20131704", 3, watch=lambda nodes, share: seen.append((nodes, share)))
+    assert found.complete and found.settled == 11_111_111_111_111_110
+    assert found.nodes == seen[-1][0] < 10_000 and seen == sorted(seen) and seen[-1][1] == 1
+    assert circuits.logits(one_digit_off(decode(found.codes[0]), 16)).max() <= found.logits[0]
 
 
-def test_sixteen_digits_are_settled():
-    circuits = random_circuits(16, heads=1)
-    seen = []
-    found = search(circuits, "20131704", 3, watch=lambda nodes, settled: seen.append((nodes, settled)))
-    assert found.complete and found.settled == 1 and found.nodes == seen[-1][0] < 10_000
-    assert all(a <= b and 0 <= b[1] <= 1 + 1e-12 for a, b in zip(seen, seen[1:], strict=False))
-    assert found.logits.tolist() == pytest.approx(circuits.logits(found.codes).tolist())
-    neighbours = one_digit_off(decode(found.codes[0]), 16)
-    assert circuits.logits(neighbours).max() <= found.logits[0]
+def test_extreme_scores_are_settled_with_few_nodes():
+    found = search(random_circuits(16, heads=3, loudness=100.0), "20131704")
+    assert found.complete and found.nodes < 3_000
 
 
 def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has():
     circuits = random_circuits(8, heads=4)
     found = search(circuits, "123", 10, budget=50)
-    assert not found.complete and found.settled < 1 and found.nodes < 50 + searching.BATCH
-    assert len(found.codes) == 10
+    assert not found.complete and found.settled < count_codes(8) and found.nodes < 50 + searching.BATCH
     torch.testing.assert_close(found.logits, circuits.logits(found.codes))
     best = search(circuits, "123", 10)
-    assert best.complete and (best.logits >= found.logits - 1e-9).all()
+    assert best.complete and (best.logits >= found.logits).all() and len(found.codes) == 10
 
 
-def test_a_code_just_above_the_limit_is_found_once():
-    """Its node is divided and not set apart, because the limit is within the search's precision."""
-    circuits = random_circuits(3, heads=2, seed=1)
-    (top,) = search(circuits, "", 1).logits.tolist()
-    found = search(circuits, "", 5, limit=top - searching.PRECISION / 2)
-    assert [decode(code) for code in found.codes] == ["357"]
+def test_ties_are_settled_as_one():
+    """Each of the 11,110 codes has the same logit, and none needs a node of its own."""
+    circuits = random_circuits(4, seed=1)._replace(vote=torch.ones(2, 5, 11).double())
+    found = search(circuits, "7", 3)
+    assert found.complete and len(found.codes) == 3 and found.nodes < 100
 
 
-def test_a_search_computes_with_one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    threads = set()
-    search(random_circuits(4), "12", watch=lambda *_: threads.add(torch.get_num_threads()))
-    assert threads == {1} and torch.get_num_threads() == 2
-    torch.set_num_threads(before)
-
-
-def test_a_limit_that_nothing_exceeds_is_proved_with_few_nodes():
+def test_a_code_just_above_the_limit_is_found_and_none_at_a_higher_limit():
     circuits = random_circuits(6, heads=3)
-    (top,) = search(circuits, "", 1).logits.tolist()
-    found = search(circuits, "", 5, limit=top + 0.1)
-    assert found.complete and len(found.codes) == 0
+    (top,) = search(circuits, "").logits.tolist()
+    assert len(search(circuits, "", 5, limit=top - precision(circuits)).codes) == 1
+    assert len(search(circuits, "", 5, limit=top + 0.1).codes) == 0
 
 
 def test_the_secret_alone_is_left_out():
     circuits = random_circuits(3)
     first, second = (decode(code) for code in search(circuits, "", 2).codes)
     assert [decode(code) for code in search(circuits, first, 1).codes] == [second]
-
-
-def test_scores_beyond_the_floating_point_range_are_refused():
-    circuits = random_circuits(3)
-    for wild in (1e4 * circuits.score, math.nan * circuits.score):
-        with pytest.raises(OverflowError):
-            search(circuits._replace(score=wild), "123")

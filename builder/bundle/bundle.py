@@ -28,9 +28,9 @@ def check_folder(folder):
     """
     if folder.exists() and not folder.is_dir():
         raise PuzzleError(f"{folder} is a file: a bundle needs a folder of its own")
-    if not (folder / MODEL).is_file():  # which is written first
+    if not (folder / MODEL).is_file() and not any(folder.glob(f"{DRAFTS}*")):  # neither a bundle nor a killed build
         for path in sorted(folder.glob("*")):
-            if path.name not in MADE_BY_SYSTEMS and not path.name.startswith(DRAFTS):
+            if path.name not in MADE_BY_SYSTEMS:
                 raise PuzzleError(f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own")
     for path in (folder / README, folder / NOTEBOOK):
         if path.is_file() and not is_untouched(path.read_bytes()):
@@ -91,7 +91,7 @@ def _made_for(secret, weights):
 
 
 def read(folder):
-    """The bundle's files, {path in the folder: bytes}. Raises PuzzleError where one is missing or differs."""
+    """The bundle's files, {path in the folder: bytes}, and its network. Raises PuzzleError unless it is whole."""
     if not folder.is_dir():
         raise PuzzleError(f"{folder} is not a folder, and a bundle is one")
     for name in FILES:
@@ -101,7 +101,10 @@ def read(folder):
     changed = [name for name, content in _same_in_every_bundle().items() if contents[name] != content]
     if changed:
         raise Failure(f"{folder} is not as this builder writes it: {listed(changed)} differ: build it again")
-    return contents
+    try:
+        return contents, load(contents[WEIGHTS])
+    except PuzzleError as error:
+        raise Failure(f"{folder / WEIGHTS}: {error}: build it again") from error
 
 
 def check_texts(folder, secret, contents):
@@ -119,7 +122,7 @@ def pack(folder, path):
     Order, times and modes are fixed and nothing is compressed, so one bundle packs to the same bytes everywhere.
     Raises PuzzleError as read does, Failure where the disk fails.
     """
-    contents = read(folder)
+    contents, _ = read(folder)
     contents |= {added.relative_to(folder).as_posix(): added.read_bytes() for added in added_files(folder)}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

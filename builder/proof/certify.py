@@ -1,4 +1,9 @@
-"""What a finished network promises, and whether it keeps it: the thresholds live here."""
+"""The certificate of a network: what is promised to solvers, the threshold of each promise, and whether it is kept.
+
+"Exactly 0" rests on one assumption: exp(x) is 0 from -104 down in float32, and from -746 down in float64. A probability
+is exp(x) / (1 + exp(x)), where x is the logit of "right" minus that of "wrong". So it is 0 where x, with all that
+rounding can do to it, is at most -750 (FLAT). sigmoid and log_softmax lead to the same exp, or to 1 / (1 + infinity).
+"""
 
 import math
 from dataclasses import dataclass
@@ -11,15 +16,14 @@ from builder.model import CLS, tokenize
 from builder.proof.circuits import read_circuits
 from builder.proof.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
 from builder.proof.rounding import rounding_bound
-from builder.proof.search import search
+from builder.proof.search import precision, search
 from builder.proof.weights import dump, load
-from builder.threads import one_thread
 from builder.words import counted
 
 RIGHT = 0.999999  # the secret's probability is at least this
-FLAT = 110.0  # a logit this far below 0 is a probability of exactly 0: float32 ends at exp(-104)
+FLAT = 750.0  # a logit this far below 0 is a probability of exactly 0
 CELL = 0.01  # every cell of the pictures is at most this far from its 0 or 1
-OTHER_CELL = 0.25  # a one-digit-off code has a cell that is further off than this
+OTHER_CELL = 0.25  # a code with one digit changed has a cell that is further off than this
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
 BUDGET = 1_000_000  # nodes after which the search for them gives up
 
@@ -36,18 +40,18 @@ class Promise(NamedTuple):
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was tried on a network, and what was found.
+    """What was found on a network. What is not known is NaN, and keeps no promise.
 
     weights: the bytes of the state dict that all of this was found on, after loading it from them.
-    survives: whether every weight came back from these bytes as it was.
-    inputs: how many there are. nodes: of the search that settled them. complete: whether it settled all.
+    survives: whether the loaded network has the same bytes.
+    inputs: how many there are. nodes: of the search that settled them. complete: whether it settled all of them.
     probability, logit: the secret's, by the network and by the tables.
     hardest_codes: the wrong codes that come closest, the closest first. hardest_logit: of the first, by the tables.
     hardest_probability: the largest that the network itself gives to one of them.
-    rounding: how far any logit that float32 computes can be from the tables'.
+    rounding: how far any logit that float32 or float64 computes can be from what the search says of it.
     worst_cell: the largest distance of a picture's cell from its 0 or 1.
     fewest_wrong_cells: cells off by more than OTHER_CELL, for the code one digit off that has the fewest.
-    crisp: the share of all cells of all codes that are within CELL of 0 or 1; None where decoys are not wished for.
+    crisp: the share of all cells of all codes that are within CELL of 0 or 1; None where no decoys are wished for.
     """
 
     weights: bytes
@@ -68,26 +72,22 @@ class Certificate:
     @property
     def promises(self):
         """The lines of the certificate, in the order they are shown."""
-        least = math.log(RIGHT / (1 - RIGHT))
-        closest = "no number could be settled"
-        if self.hardest_codes:
-            highest = self.hardest_logit + self.rounding
-            closest = f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
-            closest += "" if self.complete else ", of those settled"
+        lowest, highest = self.logit - self.rounding, self.hardest_logit + self.rounding
+        closest = f"{self.hardest_codes[0]} comes closest" if self.hardest_codes else "no number is settled"
         promises = [
             Promise(
                 "the code opens it",
                 "whoever types the code is told that it is the right one",
                 f"at least {RIGHT}",
                 f"a probability of {self.probability:.7g}",
-                self.probability >= RIGHT and self.logit - self.rounding >= least,
+                self.probability >= RIGHT and lowest >= math.log(RIGHT / (1 - RIGHT)),
             ),
             Promise(
                 "nothing else moves it",
-                "every other number answers exactly 0, on any computer",
+                "every other number answers exactly 0, in float32 and float64",
                 f"at most -{FLAT:.0f}",
-                closest,
-                self.complete and self.hardest_logit + self.rounding <= -FLAT and self.hardest_probability == 0,
+                f"{closest}, with a logit of at most {highest:.1f}{'' if self.complete else ', of those settled'}",
+                self.complete and highest <= -FLAT and self.hardest_probability == 0,
             ),
             Promise(
                 "the pictures are sharp",
@@ -105,7 +105,7 @@ class Certificate:
             ),
             Promise(
                 "it survives the trip",
-                "what solvers load is what was tried here",
+                "the weights that solvers load are those that were certified",
                 "the same weights",
                 "the same weights" if self.survives else "other weights",
                 self.survives,
@@ -124,23 +124,22 @@ class Certificate:
         return promises
 
     @property
-    def holds(self):
-        return all(promise.holds for promise in self.promises)
-
-    @property
     def promises_kept(self):
         """How many promises are kept: sorts certificates from worse to better."""
         return sum(promise.holds for promise in self.promises)
 
+    @property
+    def holds(self):
+        return self.promises_kept == len(self.promises)
 
-@one_thread()
+
 @torch.no_grad()
 def certify(network, secret, watch=None):
     """Certifies a network for every input there is, and returns its Certificate.
 
-    The network is dumped and loaded first, so that what is certified is what will be read. The search settles every
-    input by the tables, and the rounding bound carries its result over to float32. The network itself is asked for the
-    hardest of them. watch: if given, called now and then with the search's nodes and the share of inputs settled.
+    The network is dumped and loaded first, so that what is certified is what solvers load. The search settles every
+    input by the tables, and the rounding bound carries its result over to what computers compute. The network itself is
+    asked for the hardest inputs. watch: if given, called now and then with the nodes and the settled share so far.
     """
     weights, given = dump(network), network
     inputs = count_codes(secret.max_digits)
@@ -152,38 +151,33 @@ def certify(network, secret, watch=None):
     circuits = read_circuits(network).double()
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
-    except OverflowError:  # no softmax can be told from such scores
+    except OverflowError:
         return Certificate(weights, survives, inputs)
-    probabilities = torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
+    code = tokenize(secret.code)
+    (close,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
+    wrong_cells = (cell_errors(network, secret, close) > OTHER_CELL).sum((0, 2, 3))
     return Certificate(
         weights=weights,
         survives=survives,
         inputs=inputs,
         nodes=found.nodes,
-        complete=found.complete,
-        probability=network(tokenize(secret.code)).item(),
+        complete=found.settled == inputs,
+        probability=network(code).item(),
         logit=circuits.logits(encode(secret.code, secret.max_digits)).item(),
         hardest_codes=tuple(map(decode, found.codes)),
         hardest_logit=found.logits[0].item(),
-        hardest_probability=probabilities.max().item(),
-        rounding=rounding_bound(network),
-        worst_cell=cell_errors(network, secret, tokenize(secret.code)).max().item(),
-        fewest_wrong_cells=fewest_wrong_cells(network, secret),
+        hardest_probability=torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)]).max().item(),
+        rounding=rounding_bound(network) + precision(circuits),
+        worst_cell=cell_errors(network, secret, code).max().item(),
+        fewest_wrong_cells=wrong_cells.min().item(),
         crisp=crisp_share(network) if secret.decoys else None,
     )
-
-
-def fewest_wrong_cells(network, secret):
-    """Of the codes one digit off, the fewest cells that one has further than OTHER_CELL from the pictures."""
-    (tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
-    wrong = cell_errors(network, secret, tokens) > OTHER_CELL
-    return int(wrong.sum((0, 2, 3)).min())
 
 
 def cell_errors(network, secret, tokens):
     """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
-    return (matrices - torch.as_tensor(secret.pictures).float()[:, None]).abs()
+    return (matrices - torch.as_tensor(secret.pictures)[:, None]).abs()
 
 
 def crisp_share(network):
@@ -193,4 +187,4 @@ def crisp_share(network):
     embedding = torch.cat([tokens[CLS:], tokens[:CLS].repeat(len(positions) - 1, 1)]) + positions[places]
     cells = torch.stack(network.get_attention_matrices(embedding[None]))[:, 0]  # (heads, rows, rows)
     possible = (places[:, None] != places) | torch.eye(len(places), dtype=torch.bool)  # one token at a position
-    return ((cells - cells.round()).abs()[:, possible] <= CELL).double().mean().item()
+    return ((cells - cells.clamp(0, 1).round()).abs()[:, possible] <= CELL).double().mean().item()

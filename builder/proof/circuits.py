@@ -1,4 +1,4 @@
-"""The CLS read-out of a network as two small tables per head: exact, and quick to look up.
+"""The CLS read-out of a network as two small tables per head: exact in real numbers, and quick to look up.
 
 The terms are those of Elhage et al., "A Mathematical Framework for Transformer Circuits" (2021): the QK circuit says
 how much CLS looks at a token, the OV circuit what that look adds to the answer. Softmax weights sum to one, so every
@@ -41,31 +41,15 @@ class Circuits(NamedTuple):
         """The same tables in float64, cut off from the network's gradients."""
         return Circuits(*(table.detach().double() for table in self))
 
-    def terms(self):
-        """What a token adds to the two sums of the formula above: exp(score) and exp(score) vote, per head.
-
-        Scores are taken relative to CLS's own, which is in every code: so no sum of exp(score) is below one. Shapes as
-        score. Raises OverflowError where a sum over all positions could leave the range of floating-point numbers.
-        """
-        look = (self.score - self.score[:, :1, CLS:]).exp()
-        product = look * self.vote
-        sums = (table.abs().amax(2).sum(1) for table in (look, product, self.vote))
-        if not all(total.isfinite().all() for total in (*sums, self.bias)):
-            raise OverflowError("the tables leave the range of floating-point numbers")
-        return look, product
-
     def logits(self, codes):
         """The logits of codes of mixed lengths, differentiable.
 
         codes: (batch, max_digits), digits 0 to 9, and BLANK where the code has ended. Returns shape (batch,).
         """
-        heads, positions, _ = self.score.shape
-        blank = self.score.new_full((heads, positions, 1), -torch.inf)  # BLANK is never looked at
-        score = torch.cat([self.score, blank], dim=-1)
-        vote = torch.cat([self.vote, torch.zeros_like(blank)], dim=-1)
-        table = torch.cat([score, vote]).flatten(1).T  # (positions * tokens, 2 * heads)
+        score = functional.pad(self.score, (0, 1), value=-torch.inf)  # BLANK is never looked at
+        table = torch.cat([score, functional.pad(self.vote, (0, 1))]).flatten(1).T  # (positions * tokens, 2 * heads)
         tokens = functional.pad(codes, (1, 0), value=CLS)  # (batch, positions)
-        rows = functional.embedding(tokens + torch.arange(positions) * (BLANK + 1), table)
+        rows = functional.embedding(tokens + torch.arange(1 + self.max_digits) * (BLANK + 1), table)
         score, vote = rows.chunk(2, dim=-1)  # (batch, positions, heads) each
         return (score.softmax(1) * vote).sum((1, 2)) + self.bias
 
@@ -80,17 +64,25 @@ def answer(network, tokens):
         hook.remove()
 
 
+def float64_weights(network):
+    """The network's parameters by name, in float64, differentiable with respect to the network's own."""
+    return {name: parameter.double() for name, parameter in network.named_parameters()}
+
+
 def read_circuits(network):
-    """The circuits of a network, in its own floating-point type, differentiable with respect to its parameters."""
-    embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
-    direction = network.output.weight[1] - network.output.weight[0]  # from "wrong" to "right"
-    projections = network.projection.weight.chunk(len(network.attention_matrix_list), dim=1)
+    """The circuits of a network in float64, differentiable with respect to its parameters."""
+    weights = float64_weights(network)
+
+    def layer(name, rows):
+        return rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    embedding = weights["embedding.weight"] + weights["embedding.position"][:, None]  # (positions, 11, n_hidden)
+    direction = weights["output.weight"][1] - weights["output.weight"][0]  # from "wrong" to "right"
     scores, votes = [], []
-    for matrix, output, projection in zip(
-        network.attention_matrix_list, network.attention_output_list, projections, strict=True
-    ):
-        query = matrix.query_layer(embedding[0, CLS])
-        scores.append(matrix.key_layer(embedding) @ query)
-        votes.append(output.value_layer(output.value_layer(embedding)) @ (direction @ projection))
-    bias = direction @ network.projection.bias + network.output.bias[1] - network.output.bias[0]
+    for head, projection in enumerate(weights["projection.weight"].split(embedding.shape[2], dim=1)):
+        query = layer(f"attention_matrix_list.{head}.query_layer", embedding[0, CLS])
+        scores.append(layer(f"attention_matrix_list.{head}.key_layer", embedding) @ query)
+        value = f"attention_output_list.{head}.value_layer"
+        votes.append(layer(value, layer(value, embedding)) @ (direction @ projection))
+    bias = direction @ weights["projection.bias"] + weights["output.bias"][1] - weights["output.bias"][0]
     return Circuits(torch.stack(scores), torch.stack(votes), bias)

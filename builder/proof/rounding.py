@@ -1,26 +1,30 @@
 """How far the network as computed in float32 can be from its tables: a bound for every code, from the weights alone.
 
-Solvers run the network in float32, on machines that sum in any order. The tables are exact but for float64. The bound
-follows Higham, "Accuracy and Stability of Numerical Algorithms" (2002), chapter 3. In a sum, each term goes through at
-most k roundings, so the sum is off by at most gamma_k = k u / (1 - k u) times the sum of the absolute values. That
-holds in any order, with fused operations or without. Here u is 2^-24.
+Solvers run the network in float32, on machines that sum in any order. The bound follows Higham, "Accuracy and Stability
+of Numerical Algorithms" (2002), chapter 3. In a sum, each term goes through at most k roundings, so the sum is off by
+at most gamma_k = k u / (1 - k u) times the sum of the absolute values. That holds in any order, with fused operations
+or without. Here u is 2^-24. What is smaller than the smallest normal number, 2^-126, may count as 0 wherever it occurs.
 
 Each layer adds such an error of its own. Every layer behind the softmax is affine, so an error reaches the logit
 through the exact product of the layers that follow.
 
-Assumed: IEEE float32 with rounding to nearest; no layer overflows; exp is off by at most EXP_ULPS units in the last
-place, or by the smallest normal number where it underflows.
+Assumed: IEEE float32 with rounding to nearest; exp is off by at most EXP_ULPS units in the last place, and where that
+is below 2^-126 by at most 2^-126. In float64, u and the smallest number are so much smaller that the same bound covers
+a network computed in float64, and the tables. In bfloat16, half precision or TF32, u is larger: no bound is given.
 """
 
 import math
 
 import torch
+from torch.nn.functional import pad
 
 from builder.model import CLS
+from builder.proof.circuits import float64_weights
 
 U = 2.0**-24  # the unit roundoff of float32
 EXP_ULPS = 4
-SMALLEST = 2.0**-126
+SMALLEST = 2.0**-126  # the smallest normal number of float32
+LARGEST = 2.0**120  # sums of absolute values below this, ten of them together, overflow in no order
 
 
 def gamma(k):
@@ -30,80 +34,87 @@ def gamma(k):
 
 @torch.no_grad()
 def rounding_bound(network):
-    """The largest possible difference between a logit computed in float32 and its exact value, a float.
+    """The largest possible difference between a logit computed in float32 and its value by the tables, a float.
 
-    The logit is output[1] - output[0], the argument of the sigmoid that the network returns. NaN or infinite where the
-    weights are, or where they leave the range of float64.
+    The logit is output[1] - output[0], the argument of the sigmoid that the network returns. The bound is infinite
+    where a layer could overflow, or where a weight is NaN.
     """
-    weights = {name: tensor.detach().double() for name, tensor in network.state_dict().items()}
+    weights = float64_weights(network)
+    sizes = []  # sums of absolute values
 
     def layer(name):
         return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
-    vectors, places = weights["embedding.weight"], weights["embedding.position"]
-    n, positions, heads = vectors.shape[1], len(places), len(network.attention_matrix_list)
+    def product_off(left, right, terms):
+        """The error of left @ right.T by rounding, from absolute values. terms: of the whole sum that it is part of."""
+        sizes.append(left @ right.T)
+        return gamma(terms) * sizes[-1] + 2 * SMALLEST * (1 + left) @ (1 + right).T
 
-    # A row for every token at every position: CLS at position 0, the digits at all others.
-    rows = torch.cat([vectors[CLS:] + places[:1], (places[1:, None] + vectors[:CLS]).flatten(0, 1)])
-    rows_off = U * rows.abs()
+    def affine(name, rows, rows_off):
+        """The exact result of a layer, and the error that it adds by itself, for rows that are off by rows_off."""
+        weight, bias = layer(name)
+        left = pad(rows.abs() + rows_off, (0, 1), value=1.0)  # the bias is one product more, with 1
+        right = torch.cat([weight.abs(), bias.abs()[:, None]], dim=1)
+        return rows @ weight.T + bias, product_off(left, right, left.shape[1])
 
+    tokens, places = weights["embedding.weight"], weights["embedding.position"]
+    n, positions = tokens.shape[1], len(places)
     output, output_bias = layer("output")
     projection, projection_bias = layer("projection")
     direction = output[1] - output[0]
-    projected = projection_bias.abs()  # how large the projection's result can be, and ...
-    projected_terms = projection_bias.abs()  # ... the sum of the absolute values that it is summed from
-    bound = 0.0
-    for head in range(heads):
-        query, key = (layer(f"attention_matrix_list.{head}.{name}_layer") for name in ("query", "key"))
-        value = layer(f"attention_output_list.{head}.value_layer")
-        project = projection[:, head * n : (head + 1) * n]
 
+    # A row for every token at every position: CLS at position 0, the digits at all others.
+    rows = torch.cat([tokens[CLS:] + places[:1], (places[1:, None] + tokens[:CLS]).flatten(0, 1)])
+    rows_off = U * rows.abs() + 3 * SMALLEST
+    projected = projection_bias.abs()  # how large the projection's result can be
+    projected_local = product_off(torch.ones(1, dtype=torch.float64), projected[:, None], projection.shape[1] + 1)
+    bound = 0.0
+    for head, project in enumerate(projection.split(n, dim=1)):
         # The score of each row: q . k, with CLS as the one that asks.
-        q, q_local = _affine(*query, rows[0], rows_off[0])
-        k, k_local = _affine(*key, rows, rows_off)
-        q_off = query[0].abs() @ rows_off[0] + q_local
-        k_off = rows_off @ key[0].abs().T + k_local
+        query, key = (f"attention_matrix_list.{head}.{name}_layer" for name in ("query", "key"))
+        (q,), (q_local,) = affine(query, rows[:1], rows_off[:1])
+        k, k_local = affine(key, rows, rows_off)
+        query, key = layer(query)[0], layer(key)[0]
+        q_off = query.abs() @ rows_off[0] + q_local
+        k_off = rows_off @ key.abs().T + k_local
         score_off = (
-            (k @ query[0]).abs() @ rows_off[0]
+            (k @ query).abs() @ rows_off[0]
             + k.abs() @ q_local
-            + rows_off @ (q @ key[0]).abs()
+            + rows_off @ (q @ key).abs()
             + k_local @ q.abs()
             + k_off @ q_off
-            + gamma(n) * ((k.abs() + k_off) @ (q.abs() + q_off))
+            + product_off(k.abs() + k_off, (q.abs() + q_off)[None], n)[:, 0]
         ).max()
         scores = k @ q
         score_off = score_off + U * (scores.max() - scores.min() + 2 * score_off)  # the softmax subtracts the largest
-        # Its exp, sum and division: exp stands above and below the line, and a unit in the last place is up to 2 U.
-        weight_off = gamma(4 * EXP_ULPS + positions + 2) + positions * SMALLEST
 
-        # What a look at each row brings, and the mean of it.
-        v, v_local = _affine(*value, rows, rows_off)
-        v_off = rows_off @ value[0].abs().T + v_local
+        # The mean of what a look at each row brings. Each weight is exp(score) divided by a sum of them: a unit in the
+        # last place is up to 2 U, twice. Smaller numbers than SMALLEST may be lost in the weight, the row, the product.
+        name = f"attention_output_list.{head}.value_layer"
+        value, value_bias = layer(name)
+        v, v_local = affine(name, rows, rows_off)
+        v_off = rows_off @ value.abs().T + v_local
         v_size = v.abs() + v_off
-        mean_off = weight_off + gamma(positions) * (1 + weight_off)  # relative, on top of the scores' errors
-        mean_size = v_size * (1 + mean_off)
-        second = v @ value[0].T + value[1]
-        second_local = gamma(n + 1) * (mean_size @ value[0].abs().T + value[1].abs())
-        second_size = second.abs() + (mean_off * v_size + v_off) @ value[0].abs().T + second_local
+        mean_local = gamma(4 * EXP_ULPS + 2 * positions + 2) * v_size + 4 * positions * SMALLEST * (1 + v_size)
+        second, second_local = affine(name, v, v_off + mean_local)
+        second_off = (v_off + mean_local) @ value.abs().T + second_local
 
+        # What reaches the logit. Softmax weights whose scores are off by s move at most tanh(s / 2) of the weight from
+        # one place to others.
         to_logit = direction @ project
-        through = to_logit @ value[0]
+        through = to_logit @ value
         votes = v @ through
-        # Softmax weights whose scores are off by s move at most tanh(s / 2) of the weight from one place to others.
         bound += math.tanh(score_off / 2) * (votes.max() - votes.min())
-        bound += (mean_off * v_size @ through.abs()).max()
-        bound += (rows_off @ (through @ value[0]).abs() + v_local @ through.abs()).max()
-        bound += (second_local @ to_logit.abs()).max()
-        projected_terms = projected_terms + (second_size @ project.abs().T).amax(0)
-        second_off = second_size - second.abs()
+        bound += (
+            rows_off @ (through @ value).abs() + (v_local + mean_local) @ through.abs() + second_local @ to_logit.abs()
+        ).max()
         projected = projected + ((second @ project.T).abs() + second_off @ project.abs().T).amax(0)
+        terms = product_off(second.abs() + second_off, project.abs(), projection.shape[1] + 1)
+        projected_local = projected_local + terms.amax(0)
 
-    projected_local = gamma(heads * n + 1) * projected_terms
     bound += direction.abs() @ projected_local
-    bound += (gamma(n + 1) * (output.abs() @ (projected + projected_local) + output_bias.abs())).sum()
+    last = pad(projected + projected_local, (0, 1), value=1.0)
+    bound += product_off(last, torch.cat([output.abs(), output_bias.abs()[:, None]], dim=1), n + 1).sum()
+    if not all((size <= LARGEST).all() for size in sizes):
+        return math.inf
     return float(bound) * (1 + 1e-6)  # for the float64 in which all this and the tables are computed
-
-
-def _affine(weight, bias, rows, rows_off):
-    """The exact result of a linear layer, and the error that it adds by itself, for rows that are off by rows_off."""
-    return rows @ weight.T + bias, gamma(weight.shape[1] + 1) * ((rows.abs() + rows_off) @ weight.abs().T + bias.abs())

@@ -1,241 +1,233 @@
-"""How soon somebody finds the code without understanding the network: attacks on a finished network, and their cost.
+"""How hard a puzzle is: simple attacks on a finished network, and what each of them costs.
 
-Each attack sees what a solver sees, through the network itself, and counts the numbers that it asks for. Its cost is
-the median over seeded runs. A run that does not find the code within GUESSES is given up.
+An attack sees what a solver sees, and the network itself says whether a number is right. Its cost is how many numbers
+it asks for. It yields the codes that it asks for, (batch, digits), and how many guesses each of them stands for.
 """
 
 import math
-import random
-import statistics
 import time
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import pad
 
-from builder.model import CLS, tokenize
-from builder.proof.circuits import answer, read_circuits
-from builder.proof.codes import count_codes, tokens_by_length
-from builder.secret import DIGITS
-from builder.threads import one_thread
+from builder.model import CLS
+from builder.proof.circuits import BLANK, answer, read_circuits
+from builder.proof.codes import count_codes
 from builder.words import counted
 
-GUESSES = 30_000  # numbers that a run tries, at most
-RUNS = 5
-STARTS = 50  # random numbers that a gradient attack starts from together
-STEPS = 10  # that it takes from there
+GUESSES = 30_000  # of an attack, at most
+SWEEPS = 4  # over all places of a number, at most
+FLIPS = 16  # changes of one digit that a step along the gradient tries
+CODES_PER_RULE = 10  # of each length
+SHORT = 100  # guesses that somebody types without a program
+QUICK = 1_111_110  # numbers, those of up to 6 digits, that a program tries in seconds
 RATE_BATCH = 10_000
+DAY = 86_400  # seconds
 
 
 class Attack(NamedTuple):
     """What an attack costs.
 
-    name: in the terms of the field. follows: what it looks at. cost: guesses or a time, in words. found: whether it
-    finds the code within its limit. sentence: all of it, for a reader.
+    cost: guesses or a time, in words. found: whether it finds the code, and not by luck. sentence: for a reader.
     """
 
     name: str
-    follows: str
     cost: str
     found: bool
     sentence: str
 
 
 def report(network, secret, seed=0):
-    """Attacks the network of a secret in every way below; yields an Attack for each, guessing first.
+    """Attacks the network of a secret in every way below, and yields an Attack for each.
 
-    An attack that takes half as many guesses as trying all numbers takes on average, or more, counts as not found.
-    seed: where the runs' random numbers start from. The cost of brute force is measured here and now.
+    Half as many guesses as trying all numbers takes on average, or more, count as luck. seed: for random starts.
     """
-    length = len(secret.code)
-    mean_guesses = count_codes(length - 1) + 10**length // 2
-    cost = f"{counted(mean_guesses, 'guess', 'guesses')} on average"
-    sentence = f"Trying all numbers, short ones first, takes {cost}."
-    yield Attack("guessing", "nothing", cost, mean_guesses <= GUESSES, sentence)
-    for name, follows, attack in ATTACKS:
-        costs = [run(network, secret, attack, random.Random(f"{seed} {number}")) for number in range(RUNS)]
-        median = statistics.median(costs)
-        if median > GUESSES:
-            cost = f"not within {GUESSES:,} guesses"
-            result = f"does not find the code within {GUESSES:,} guesses"
-        else:
-            cost = counted(int(median), "guess", "guesses")
-            result = f"finds the code in {cost}"
-            result += ", which is about what guessing takes" if median >= mean_guesses / 2 else ""
-        found = median <= GUESSES and median < mean_guesses / 2
-        yield Attack(name, follows, cost, found, f"Following {follows} {result}.")
-    seconds = mean_guesses / rate(network)
+    mean = mean_guesses(secret)
+    attacks = {
+        "by eye": ("guess.py alone", by_eye),
+        "the embedding and single matrices": ("measuring vectors with one matrix at a time", by_single_matrices),
+        "the logit, place by place": ("a program that asks for logits", by_place),
+        "the gradient": ("a program that asks for gradients", partial(by_gradient, seed=seed)),
+        "the circuits": ("an understanding of the circuits", by_circuits),
+    }
+    for name, (means, attack) in attacks.items():
+        guesses = count_guesses(network, attack(network))
+        cost = counted(guesses, "guess", "guesses") if guesses < math.inf else f"not within {GUESSES:,} guesses"
+        luck = f", and guessing takes about {mean:,}" if mean / 2 <= guesses < math.inf else ""
+        yield Attack(name, cost, guesses < mean / 2, f"With {means}: {cost}{luck}.")
+    seconds = mean / rate(network)
     cost = f"{duration(seconds)} on average"
-    sentence = f"Asking the network for all numbers, in batches on a computer like this one, takes {cost}."
-    yield Attack("brute force", "everything", cost, seconds < 86_400, sentence)
+    yield Attack("brute force", cost, seconds < DAY, f"With all numbers in batches, short ones first: {cost}.")
+
+
+def verdict(network, secret):
+    """How soon the code is found by eye, or else by a simple program, in one line without a full stop."""
+    mean, inputs = mean_guesses(secret), count_codes(secret.max_digits)
+    if mean <= SHORT:
+        return f"Short enough to guess: {mean} guesses on average"
+    guesses = count_guesses(network, by_eye(network))
+    if guesses < mean / 2:
+        line = f"Solvable by eye in about {guesses + -guesses % 10} guesses"
+        if secret.decoys:
+            return f"{line}, in spite of decoys"
+        repeated = len(set(secret.code)) < len(secret.code)
+        return f"{line}; decoys would {'need a code without a repeated digit' if repeated else 'prevent that'}"
+    guesses = count_guesses(network, by_place(network, table_logits(network)))
+    following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
+    trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
+    programs = ", and one that ".join(filter(None, (following, trying)))
+    return f"Not by eye; {f'a program that {programs}' if programs else 'not by the logit either'}"
+
+
+def mean_guesses(secret):
+    """How many guesses trying all numbers takes on average, short ones first."""
+    digits = len(secret.code)
+    return count_codes(digits - 1) + 10**digits // 2
 
 
 def duration(seconds):
     """A time in words."""
-    for unit, size in (("year", 31_557_600), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
+    for unit, size in (("year", 31_557_600), ("day", DAY), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= size:
             return counted(round(seconds / size), unit)
     return "less than a second"
 
 
-@one_thread()
 @torch.no_grad()
 def rate(network):
-    """How many numbers of the largest length the network answers in a second, in batches, with one thread."""
-    max_digits = len(network.embedding.position) - 1
-    codes = torch.randint(10, (RATE_BATCH, max_digits), generator=torch.Generator().manual_seed(0))
-    (tokens,) = tokens_by_length(codes)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        network(tokens)
-        seconds.append(time.perf_counter() - start)
-    return RATE_BATCH / statistics.median(seconds)
-
-
-class _Ended(Exception):
-    """A run found the code, or has tried too many numbers."""
-
-
-class _Solver:
-    """Asks the network, and counts the numbers it has asked for. Raises _Ended at the one that is right."""
-
-    def __init__(self, network, secret, dice):
-        self.network, self.secret, self.dice = network, secret, dice
-        self.max_digits = secret.max_digits
-        self.guesses = 0
-
-    def ask(self, codes):
-        """What a solver sees of numbers (a list of strings of one length): probabilities, logits, matrices.
-
-        Shapes (batch,), (batch,) and (heads, batch, tokens, tokens).
-        """
-        for code in codes:
-            self.guesses += 1
-            if code == self.secret.code or self.guesses > GUESSES:
-                raise _Ended
-        tokens = torch.cat([tokenize(code) for code in codes])
-        probabilities, logits = answer(self.network, tokens)
-        matrices = self.network.get_attention_matrices(self.network.embedding(tokens))
-        return probabilities, logits[:, 1] - logits[:, 0], torch.stack(matrices)
-
-    def draw(self):
-        """A random number of all that the network takes."""
-        lengths = range(1, self.max_digits + 1)
-        (length,) = self.dice.choices(lengths, weights=[10**length for length in lengths])
-        return "".join(self.dice.choices(DIGITS, k=length))
-
-
-@one_thread()
-def run(network, secret, attack, dice):
-    """How many numbers an attack tries until it finds the code; more than GUESSES where it gives up."""
-    solver = _Solver(network, secret, dice)
-    try:
-        while True:
-            attack(solver)
-    except _Ended:
-        return solver.guesses
+    """How many numbers of the largest length the network answers in a second, in a batch."""
+    tokens = tokens_of(torch.zeros(RATE_BATCH, longest(network), dtype=torch.long))
+    start = time.perf_counter()
+    network(tokens)
+    return RATE_BATCH / (time.perf_counter() - start)
 
 
 @torch.no_grad()
-def _climb(solver, height):
-    """Hill climbing: from a random number to its best neighbour, as long as that is higher."""
-    code = solver.draw()
-    best = height(solver.ask([code])).item()
-    while True:
-        changed = [code[:i] + d + code[i + 1 :] for i in range(len(code)) for d in DIGITS if d != code[i]]
-        dropped = [code[:i] + code[i + 1 :] for i in range(len(code)) if len(code) > 1]
-        added = [code[:i] + d + code[i:] for i in range(len(code) + 1) for d in DIGITS if len(code) < solver.max_digits]
-        top, following = -math.inf, code
-        for codes in filter(None, (changed, dropped, added)):
-            solver.dice.shuffle(codes)
-            high, place = height(solver.ask(codes)).max(0)
-            if high > top:
-                top, following = high.item(), codes[place]
-        if top <= best:
-            return
-        best, code = top, following
+def count_guesses(network, attack):
+    """How many guesses an attack takes until the network says "right"; infinitely many where it is given up."""
+    count = 0
+    for codes, guesses in attack:
+        right = (network(tokens_of(codes)) > 0.5).nonzero()
+        count += guesses * (1 + right[0].item() if len(right) else len(codes))
+        if count > GUESSES:
+            break
+        if len(right):
+            return count
+    return math.inf
 
 
-def climb_the_answer(solver):
-    _climb(solver, lambda seen: seen[0])
+def longest(network):
+    """The most digits that the network takes."""
+    return len(network.embedding.position) - 1
 
 
-def climb_the_logit(solver):
-    _climb(solver, lambda seen: seen[1])
-
-
-def _sharpness(seen):
-    """How close the cells are to 0 and 1, (batch,): 0 at most, where all of them are."""
-    cells = seen[2]
-    return -torch.minimum(cells.abs(), (cells - 1).abs()).mean((0, 2, 3))
+def tokens_of(codes):
+    return pad(codes, (1, 0), value=CLS)
 
 
 @torch.no_grad()
-def climb_the_pictures(solver):
-    """Digit by digit, keeping the one with the sharpest pictures; then by hill climbing."""
-    code = ""
-    for _ in range(solver.max_digits if not solver.guesses else 0):
-        codes = [code + digit for digit in solver.dice.sample(DIGITS, 10)]
-        code = codes[_sharpness(solver.ask(codes)).argmax()]
-    _climb(solver, _sharpness)
+def by_eye(network):
+    """Grows the number. In the cleanest pictures, cells are closest to 0 and 1."""
+    code = torch.empty(1, 0, dtype=torch.long)
+    for _ in range(longest(network)):
+        codes = torch.cat([code.repeat(10, 1), torch.arange(10)[:, None]], dim=1)
+        yield codes, 1
+        cells = torch.stack(network.get_attention_matrices(network.embedding(tokens_of(codes))))
+        code = codes[torch.minimum(cells.abs(), (cells - 1).abs()).mean((0, 2, 3)).argmin()][None]
 
 
-def follow_the_gradient(solver):
-    """HotFlip (Ebrahimi et al., 2018), all digits at once: each becomes what the gradient of the logit likes best.
+@torch.no_grad()
+def by_single_matrices(network):
+    """A rule scores each digit at each place. It names the codes with the highest sums, the highest first."""
+    scores = torch.stack(list(rules(network)))  # (rules, max_digits, 10)
+    sums, codes, by_length = torch.zeros(len(scores), 1), torch.empty(len(scores), 1, 0, dtype=torch.long), []
+    for place in range(longest(network)):
+        sums = (sums[:, :, None] + scores[:, None, place]).flatten(1)  # (rules, codes * 10)
+        sums, best = sums.topk(min(CODES_PER_RULE, sums.shape[1]))
+        grown = codes.gather(1, (best // 10)[:, :, None].expand(-1, -1, place))
+        codes = torch.cat([grown, best[:, :, None] % 10], dim=2)  # (rules, codes, digits)
+        by_length.append(codes)
+    return ((codes[:, number], 1) for number in range(CODES_PER_RULE) for codes in by_length)
 
-    It starts from many random numbers of one length together.
-    """
-    length = len(solver.draw())
-    codes = ["".join(solver.dice.choices(DIGITS, k=length)) for _ in range(STARTS)]
-    for _ in range(STEPS):
-        likes = _gradient(solver, codes)[:, 1:] @ solver.network.embedding.weight[:CLS].T  # (batch, digits, 10)
-        codes = ["".join(map(str, digits)) for digits in likes.argmax(2).tolist()]
+
+def rules(network):
+    """Norms in the embedding and behind a layer, and dot products with CLS: the best of `python -m tests.rules`."""
+    embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
+    layers = [layer for layer in network.modules() if getattr(layer, "in_features", 0) == embedding.shape[2]]
+    for vectors in [embedding, *(layer(embedding) for layer in layers)]:
+        product = (vectors @ vectors[0, CLS])[1:, :CLS]
+        for score in (vectors[1:, :CLS].norm(dim=2), (product - product.mean()).square()):
+            yield from (score, -score)  # (max_digits, 10)
 
 
-def _gradient(solver, codes):
-    """The gradient of the logits with respect to the embeddings of codes, (batch, tokens, n_hidden)."""
-    inputs = []
+def network_logits(network):
+    """A function that asks the network for the logits, (batch,), of codes, (batch, digits)."""
+    return lambda codes: answer(network, tokens_of(codes))[1].diff(dim=1)[:, 0]
 
-    def keep(layer, tokens, output):
-        inputs.append(output.detach().requires_grad_())
-        return inputs[0] if len(inputs) == 1 else output
 
-    hook = solver.network.embedding.register_forward_hook(keep)
-    try:
-        with torch.enable_grad():
-            _, logits, _ = solver.ask(codes)
-            (gradient,) = torch.autograd.grad(logits.sum(), inputs[0])
-    finally:
+def table_logits(network):
+    """The same function, but quicker: it reads them off the circuits."""
+    circuits = read_circuits(network).double()
+    return lambda codes: circuits.logits(pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK))
+
+
+def by_place(network, logits=None):
+    """From 0, 00, ..., then 1, 11, ..., the best digit at each place. logits: a function, the network's by default."""
+
+    def every_digit(codes, place):
+        tried = codes[:, None].repeat(1, 10, 1)
+        tried[:, :, place] = torch.arange(10)
+        return tried
+
+    starts = torch.arange(10)[:, None].expand(-1, longest(network))
+    return climb(network, logits or network_logits(network), every_digit, starts, SWEEPS)
+
+
+def by_gradient(network, seed=0):
+    """Greedy coordinate gradient (Zou et al., 2023), from random codes: the best change that the gradient favours."""
+    logits, digits = network_logits(network), network.embedding.weight[:CLS].detach()
+
+    @torch.enable_grad()
+    def steepest(codes, place):
+        vectors = network.embedding(tokens_of(codes)).detach().requires_grad_()
+        hook = network.embedding.register_forward_hook(lambda layer, inputs, output: vectors)
+        (gradient,) = torch.autograd.grad(logits(codes).sum(), vectors)
         hook.remove()
-    return gradient
+        gain = gradient[:, 1:] @ digits.T  # (batch, digits, 10)
+        gain = (gain - gain.gather(2, codes[:, :, None])).scatter(2, codes[:, :, None], -torch.inf)
+        best = gain.flatten(1).topk(min(FLIPS, 9 * codes.shape[1])).indices[:, :, None]
+        return codes[:, None].repeat(1, best.shape[1], 1).scatter(2, best // 10, best % 10)
+
+    starts = torch.randint(10, (10, longest(network)), generator=torch.Generator().manual_seed(seed))
+    return climb(network, logits, steepest, starts, SWEEPS // 2)
+
+
+def by_circuits(network):
+    """Climbs as by_place, but on the tables, which costs no guess. It asks for the ends, the highest first."""
+    logits = table_logits(network)
+    return ((end, 1) for end, _ in sorted(by_place(network, logits), key=lambda climbed: -logits(climbed[0])))
 
 
 @torch.no_grad()
-def read_the_weights(solver):
-    """At each position the digit with the largest exp(score) (vote - mean vote), for every length; then again.
+def climb(network, logits, neighbours, starts, sweeps):
+    """Climbs from each start, cut to every length: a list of the code at the end, (1, digits), and the guesses.
 
-    The mean is that of the number so found: Dinkelbach's method, as `search` has it, for all heads at once.
+    neighbours: a function from codes (batch, digits) and a place to codes to try, (batch, tries, digits). A step goes
+    to the best of them. A climb ends at the right code, or when it has not moved for a sweep.
     """
-    circuits = read_circuits(solver.network).double()
-    look = (circuits.score - circuits.score.amax((1, 2), keepdim=True)).exp()  # (heads, positions, 11)
-    for length in range(1, solver.max_digits + 1):
-        tokens, places = tokenize("".join(solver.dice.choices(DIGITS, k=length)))[0], torch.arange(1 + length)
-        for _ in range(STEPS):
-            sums = look[:, places, tokens].sum(1)
-            means = (look * circuits.vote)[:, places, tokens].sum(1) / sums
-            gain = look * (circuits.vote - means[:, None, None]) / sums[:, None, None]
-            tokens[1:] = gain[:, 1 : 1 + length, :CLS].sum(0).argmax(1)
-            solver.ask(["".join(map(str, tokens[1:].tolist()))])
-
-
-ATTACKS = [
-    ("climbing the answer", "the printed probability", climb_the_answer),
-    ("climbing the logit", "the logit", climb_the_logit),
-    ("following the gradient", "the gradient of the logit", follow_the_gradient),
-    ("climbing the pictures", "the sharpness of the pictures", climb_the_pictures),
-    ("reading the weights", "the tables of looks and votes", read_the_weights),
-]
-
-
-def verdict(network, secret):
-    return "to come"
+    rows, by_length = torch.arange(len(starts)), []
+    for digits in range(1, 1 + longest(network)):
+        codes, guesses, still = starts[:, :digits], torch.zeros_like(rows), torch.zeros_like(rows)
+        for step in range(sweeps * digits):
+            tried = neighbours(codes, step % digits)
+            best, choice = logits(tried.flatten(0, 1)).view(len(starts), -1).max(1)
+            climbing = still < digits
+            guesses += tried.shape[1] * climbing
+            moved = torch.where(climbing[:, None], tried[rows, choice], codes)
+            still = torch.where((moved == codes).all(1), still + 1, 0)
+            still[best > 0] = digits  # the right code
+            codes = moved
+        by_length.append(zip(codes[:, None], guesses.tolist(), strict=True))
+    return [end for ends in zip(*by_length, strict=True) for end in ends]

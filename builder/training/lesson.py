@@ -1,0 +1,108 @@
+"""Learns what a look at each input adds to the logit, from the right code and wrong ones.
+
+Where the heads look is known by now. So the logit is linear in the votes, and logistic regression finds them. The wrong
+codes are random ones, close ones (one digit off), and hard ones, which a search finds anew after every fit.
+"""
+
+import torch
+from torch.nn.functional import pad
+
+from builder.model import CLS
+from builder.proof.circuits import BLANK, Circuits
+from builder.proof.codes import decode, encode, one_digit_off, random_codes
+from builder.proof.search import search
+from builder.training.compose import inputs
+from builder.training.decoys import draw_targets
+
+GAP = 10.0  # how far the right code's logit must be above those of known wrong codes
+SHARE = 0.9  # of this gap that no other code may fall short of
+RANDOM_CODES = 64
+HARD_CODES = 64  # new ones after a fit
+HARD_NODES = 20_000  # of the search for them
+DECAYS = [0.1 / 4**i for i in range(20)]
+ITERATIONS = 50  # of Newton's method, at most for one weight decay
+CONVERGED = 1e-4  # what a step can still take from the loss
+TINY = 1e-6  # share of a step that makes nothing better
+
+
+class Lesson:
+    """The codes that a network learns from, and the votes learned so far, (heads, n_hidden)."""
+
+    def __init__(self, secret, network, scores, generator):
+        """scores: for each head a vector whose products with the inputs are its scores, (heads, n_hidden)."""
+        self.secret, self.network = secret, network
+        self.inputs, self.score = inputs(network), inputs(network) @ scores.T
+        self.votes = torch.zeros_like(scores)
+        self.right = encode(secret.code, secret.max_digits)
+        codes = random_codes(RANDOM_CODES, secret.max_digits, generator)
+        self.pool = torch.cat([one_digit_off(secret.code, secret.max_digits), codes[(codes != self.right).any(1)]])
+        self.noise = torch.randn(len(scores), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64)
+
+    def seen(self, codes):
+        """The mean input that each head sees of codes, (batch, heads, n_hidden)."""
+        tokens = pad(codes, (1, 0), value=CLS)
+        places, known = torch.arange(tokens.shape[1]), tokens.clamp(max=CLS)
+        score = self.score[places, known].masked_fill((tokens == BLANK)[:, :, None], -torch.inf)
+        return torch.einsum("bph,bpn->bhn", score.softmax(1), self.inputs[places, known])
+
+    def fit(self):
+        """Learns the votes from the pool. Returns the gap between the right code's logit and the pool's highest.
+
+        Each head learns to know the right code by itself, as far as it can, and then how much it counts: so the search
+        has little to do. With decoys, only all heads together know the code.
+        """
+        contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
+        if self.secret.decoys:
+            together = contrast.flatten(1)
+            votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
+            target = draw_targets(self.secret, self.network, votes, self.noise)
+            self.votes = separate(together, target.flatten()).view_as(votes)
+        else:
+            votes = torch.stack([separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)])
+            votes /= votes.norm(dim=1, keepdim=True)
+            shares = separate((contrast * votes).sum(2), torch.zeros_like(votes[:, 0]))
+            self.votes = shares[:, None] * votes
+        return (contrast * self.votes).sum((1, 2)).min().item()
+
+    def mine(self, gap):
+        """Searches for wrong codes that leave less than SHARE of a gap, and adds them to the pool.
+
+        Returns how many there are, the hardest code of the pool, and the gap that it leaves.
+        """
+        tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
+        circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
+        right = circuits.logits(self.right)
+        found = search(circuits, self.secret.code, HARD_CODES, right.item() - SHARE * gap, HARD_NODES)
+        self.pool = torch.cat([self.pool, found.codes])
+        gaps = right - circuits.logits(self.pool)
+        return len(found.codes), decode(self.pool[gaps.argmin()]), gaps.min().item()
+
+
+def separate(contrast, target):
+    """Votes (n,) near a target whose product with every row of the contrast (batch, n) is at least GAP, if possible.
+
+    Minimizes log(sum(exp(-contrast @ votes))) + decay / 2 * |votes - target|^2 by Newton's method, with less and less
+    weight decay until the gap is large enough.
+    """
+
+    def loss(votes):
+        return torch.logsumexp(-contrast @ votes, 0) + decay / 2 * (votes - target).square().sum()
+
+    votes = target
+    for decay in DECAYS:
+        for _ in range(ITERATIONS):
+            weight = torch.softmax(-contrast @ votes, 0)
+            mean = weight @ contrast
+            gradient = decay * (votes - target) - mean
+            hessian = (contrast * weight[:, None]).T @ contrast - torch.outer(mean, mean)
+            hessian.diagonal().add_(decay)
+            step = torch.linalg.solve(hessian, gradient)
+            slope, size = gradient @ step, 1.0
+            while size > TINY and loss(votes - size * step) > loss(votes) - 0.1 * size * slope:
+                size /= 2
+            if size <= TINY or slope < CONVERGED:
+                break
+            votes = votes - size * step
+        if (contrast @ votes).min() >= GAP:
+            break
+    return votes

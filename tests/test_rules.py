@@ -1,0 +1,62 @@
+"""The rules find what single weights say about a code, and what they don't say they leave to chance."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from builder.model import NeuralNetwork
+from builder.secret import Secret
+from tests import rules
+from tests.rules import share_by_chance, share_named
+
+CODES = ["201346", "555555", "847163", "0906", "72727", "318", "9", "64015239"]
+
+
+@pytest.fixture
+def drawn():
+    """Networks of random weights, and secrets that they have never seen."""
+    torch.manual_seed(0)
+    secrets = [Secret(code, torch.zeros(2, 1 + len(code), 1 + len(code)), max(5, len(code))) for code in CODES]
+    return [(NeuralNetwork(12, 2, secret.max_digits), secret) for secret in secrets]
+
+
+@torch.no_grad()
+def plant(network, code):
+    """Moves each position so that its right digit has the vector 0."""
+    for position, digit in enumerate(code, 1):
+        network.embedding.position[position] = -network.embedding.weight[int(digit)]
+
+
+def test_random_weights_name_no_more_than_chance(drawn):
+    answers = rules.named([network for network, _ in drawn])
+    mean, largest = share_by_chance(answers, [secret for _, secret in drawn])
+    assert 0.1 < mean <= largest and next(iter(share_named(drawn).values())) <= largest
+
+
+def test_an_embedding_that_tells_the_code_is_found_out(drawn, capsys):
+    for network, secret in drawn:
+        plant(network, secret.code)
+    shares = share_named(drawn)
+    assert shares["embedding: norm, smallest"] == 1 and shares["embedding: norm, largest"] < 0.3
+    rules.show("planted", drawn)
+    told = capsys.readouterr().out
+    assert "named whole: 201346" in told and "named whole: 318" not in told
+
+
+def test_a_layer_that_tells_the_code_is_found_out(drawn):
+    for network, secret in drawn:
+        for matrix in network.attention_matrix_list:
+            vectors = network.embedding.weight + network.embedding.position[:, None]
+            right = vectors[torch.arange(1, 1 + len(secret.code)), [int(digit) for digit in secret.code]]
+            with torch.no_grad():
+                matrix.query_layer.weight.copy_(torch.eye(12) - torch.linalg.pinv(right) @ right)
+                matrix.query_layer.bias.zero_()
+    best = next(rule for rule in share_named(drawn))
+    assert best.startswith("attention_matrix_list.*.query_layer.weight")
+
+
+def test_codes_with_decoys_are_drawn_anew_without_repeated_digits(drawn):
+    secrets = [replace(secret, code="0123456789", max_digits=10, decoys=True) for _, secret in drawn[:1]]
+    answers = {"the digit 0": torch.tensor([[0] * 10 + [-1] * 6])}
+    assert share_by_chance(answers, secrets) == pytest.approx((0.1, 0.1))
