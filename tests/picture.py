@@ -5,8 +5,10 @@ import re
 
 from rich.console import Console
 
+from builder.model import tokenize
+from builder.proof.weights import load
 from builder.secret import Secret
-from puzzle.guess import Classifier
+from puzzle.guess import ask, show
 from tests.helpers import GHOST, PUZZLE, ROOT
 
 PICTURE = ROOT / ".readme" / "solver.svg"
@@ -15,11 +17,11 @@ PICTURE = ROOT / ".readme" / "solver.svg"
 def main():
     code = Secret.read(GHOST).code
     wrong = code[:2] + code[:1:-1]
-    classifier = Classifier(PUZZLE / "classifier")
+    network = load((PUZZLE / "classifier" / "torch_state_dict").read_bytes())
     console = Console(record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     for number in (wrong, code):
         console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)
-        console.print(classifier.answer(number))
+        show(console, *ask(network, tokenize, number))
     drawing = console.export_svg(title="what a solver sees", unique_id="solver")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8")  # no web fonts

@@ -1,15 +1,13 @@
 """An answer shows the same pictures on every console and on paper, in the colours or characters that there are."""
 
 import io
-import os
 import re
 
 import pytest
-from matplotlib import colormaps, pyplot
+from matplotlib import colormaps
 from rich.console import Console
 
 from puzzle.guess import COLOURS, LETTERS, SHADES, draw_sheet, show
-from tests.helpers import guess
 
 ANSWER = "40", 0.0, [[[0.0, 0.5, 1.0], [1.0, 0.5, 0.0], [0.0, 0.2, 0.0]], [[-2.0, 2.0, 2.0]] * 3]
 
@@ -52,17 +50,11 @@ def test_a_pipe_gets_shades():
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
 def test_a_console_without_unicode_gets_letters(encoding):
-    letters = BLOCKS.replace("CLS    ▄▄▄███  CLS    ██████", "CLS ...444888  CLS ...888888")
-    letters = letters.replace("███▄▄▄       4    ██████", "888444...    4 ...888888")
-    assert shown(ANSWER, encoding=encoding) == letters.replace(
-        "0    ▁▁▁       0    ██████", "0 ...111...    0 ...888888"
-    )
+    text = shown(ANSWER, encoding=encoding)
+    assert text.isascii() and "CLS ...444888  CLS ...888888\n  4 888444...    4 ...888888\n  0 ...111..." in text
 
 
-def test_ascii_and_no_color_can_be_asked_for(ghost):
-    environment = {**os.environ, "FORCE_COLOR": "1", "COLORTERM": "truecolor"}
-    letters = guess(ghost.code, "--ascii", env=environment).stdout
-    assert letters.isascii() and "\x1b" not in letters and "...888" in letters and "You found it" in letters
+def test_no_color_gets_shades():
     plain = shown(ANSWER, force_terminal=True, color_system="truecolor", no_color=True)
     assert copied(plain) == BLOCKS and not re.search(r"\x1b\[[\d;]*[34]8[;m]", plain)
 
@@ -110,7 +102,6 @@ def test_pictures_of_16_digits_are_whole_and_two_stand_side_by_side_if_they_can(
 
 
 def test_cells_nearly_equal_look_equal_and_no_minus_stands_before_a_zero():
-    """Otherwise an exact picture would look better than one that is a little off."""
     text = shown(("1", 0.0, [[[-0.004, 1.004], [0.01, 0.99]], [[0.0, 0.0], [0.0, -0.007]]]))
     assert "CLS    ███    CLS\n" in text and "  1    ███      1\n" in text
     assert "0.00 to 1.00" in text and "-0.00" not in text and "-0.01 to 0.00" in text
@@ -127,17 +118,19 @@ def sheet(monkeypatch, tmp_path):
         figures[0].draw_without_rendering()
         return figures.pop()
 
-    yield sheet
-    pyplot.close("all")
+    return sheet
 
 
 @pytest.mark.parametrize(("heads", "digits", "times"), [(1, 1, 2), (3, 5, 2), (5, 12, 1), (8, 16, 2)])
 def test_no_label_on_a_sheet_lies_over_another_or_over_the_edge(sheet, heads, digits, times):
-    figure = sheet([diagonal("0123456789012345"[:digits], heads)] * times)
+    code = "0123456789012345"[:digits]
+    figure = sheet([diagonal(code, heads)] * times)
     parts = figure.subfigs
     axes = [axis for part in parts for axis in part.axes]
     assert len(parts) == times and len(axes) == times * heads
+    assert [axis.get_title() for axis in axes[:heads]] == [f"head {i}: 0.00 to 1.00" for i in range(1, 1 + heads)]
     labels = [part._suptitle for part in parts]
+    assert {label.get_text() for label in labels} == {f"{code}: probability 0"}
     for axis in axes:
         labels += [axis.title, axis.xaxis.label, axis.yaxis.label, *axis.get_xticklabels(), *axis.get_yticklabels()]
     boxes = [label.get_window_extent().extents for label in labels]
@@ -149,17 +142,3 @@ def test_no_label_on_a_sheet_lies_over_another_or_over_the_edge(sheet, heads, di
             assert x1 <= other[0] or other[2] <= x0 or y1 <= other[1] or other[3] <= y0
     rows = [round(box[1]) for box in pictures]
     assert max(map(rows.count, rows)) == min(4, heads)
-
-
-def test_a_sheet_says_which_number_and_which_head_it_shows(sheet):
-    figure = sheet([diagonal("01234", 2), diagonal("407", 2, 1.0)])
-    assert [part._suptitle.get_text() for part in figure.subfigs] == ["01234: probability 0", "407: probability 1"]
-    for part, code in zip(figure.subfigs, ("01234", "407"), strict=True):
-        assert [axis.get_title() for axis in part.axes] == ["head 1: 0.00 to 1.00", "head 2: 0.00 to 1.00"]
-        assert [label.get_text() for label in part.axes[1].get_xticklabels()] == ["CLS", *code]
-
-
-@pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("PDF", b"%PDF")])
-def test_a_sheet_has_the_format_of_its_files_ending(tmp_path, ending, start):
-    draw_sheet([diagonal("4")], tmp_path / f"x.{ending}", False)
-    assert (tmp_path / f"x.{ending}").read_bytes().startswith(start)
