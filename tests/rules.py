@@ -31,8 +31,6 @@ def vector_rules(name, vectors):
     yield f"{name}: norm", digits.norm(dim=2)
     yield f"{name}: norm, centred", centred.norm(dim=2)
     yield f"{name}: norm, whitened", (whitened * centred).sum(2)
-    yield f"{name}: largest number", digits.amax(2)
-    yield f"{name}: smallest number", digits.amin(2)
     yield f"{name}: distance from CLS", (digits - own).norm(dim=2)
     yield f"{name}: cosine with CLS", torch.cosine_similarity(digits, own, dim=2)
     yield from line_rules(f"{name}: dot product with CLS", vectors @ own)
@@ -48,20 +46,15 @@ def line_rules(name, places):
     yield f"{name}, squared from CLS", (digits - places[0, CLS]).square()
 
 
-def matrix_rules(name, matrix, embedding, tokens, positions):
-    """Rules on a matrix from each side that the embedding fits, and along its singular vectors."""
+def matrix_rules(name, matrix, embedding):
+    """Rules on a matrix from each side that the embedding fits, and along its top singular vectors."""
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     for side, transform, vectors in (("right", matrix.T, right), ("left", matrix, left.T)):
         if vectors.shape[1] == embedding.shape[2]:
             yield from vector_rules(f"{name} ({side})", embedding @ transform)
             yield f"{name} ({side}): along the top 3", (embedding @ vectors[:3].T).square().sum(2)[1:, :CLS]
-            for number in (0, 1, 2, -1):
-                yield from line_rules(
-                    f"{name} ({side}): singular vector {number}", embedding @ vectors[number % len(vectors)]
-                )
-    if matrix.shape[0] == matrix.shape[1]:
-        yield f"{name}: token by position", positions @ matrix @ tokens.T
-        yield f"{name}: position by token", positions @ matrix.T @ tokens.T
+            for number, vector in enumerate(vectors[:3], 1):
+                yield from line_rules(f"{name} ({side}): singular vector {number}", embedding @ vector)
 
 
 def rules(network):
@@ -72,70 +65,64 @@ def rules(network):
     tokens, positions, n_hidden = table[:CLS], position[1:], table.shape[1]
     yield from vector_rules("embedding", embedding)
     yield "embedding: token by position", positions @ tokens.T
-    yield from matrix_rules("embedding.weight", tokens - tokens.mean(0), embedding, tokens, positions)
-    yield from matrix_rules("embedding.position", positions - positions.mean(0), embedding, tokens, positions)
+    yield from matrix_rules("embedding.weight", tokens - tokens.mean(0), embedding)
+    yield from matrix_rules("embedding.position", positions - positions.mean(0), embedding)
     for name, tensor in weights.items():
         label = ".".join("*" if part.isdigit() else part for part in name.split("."))
         if tensor.dim() == 2:
-            bias = weights[name.replace("weight", "bias")]
-            for matrix in tensor.split(n_hidden, dim=1):
-                yield from matrix_rules(label, matrix, embedding, tokens, positions)
-                yield from vector_rules(f"{label} with bias", embedding @ matrix.T + bias)
+            for matrix in tensor.split(n_hidden, dim=1):  # one for each head
+                yield from matrix_rules(label, matrix, embedding)
+                with_bias = embedding @ matrix.T + weights[name.replace("weight", "bias")]
+                yield from vector_rules(f"{label} with bias", with_bias)
+                if len(matrix) == n_hidden:
+                    yield f"{label}: token by position", positions @ matrix @ tokens.T
+                    yield f"{label}: position by token", positions @ matrix.T @ tokens.T
         elif len(tensor) == n_hidden:
             yield from line_rules(f"{label}: dot product", embedding @ tensor)
             yield f"{label}: distance", (embedding - tensor)[1:, :CLS].norm(dim=2)
-    yield from line_rules("output.weight: right - wrong", embedding @ (weights["output.weight"].diff(dim=0)[0]))
 
 
-def named(networks):
-    """The digits that rules name: {rule: (networks, 16)}, -1 behind a network's positions. Scores of heads are added.
+def named(built):
+    """The digits that each rule names, those of all codes in a row: {rule: (digits,)}. Scores of heads are added.
 
-    Rules that fit less than half of the networks are left out.
+    built: pairs of a network and its secret. Rules that don't fit every network are left out.
     """
     answers = {}
-    for number, network in enumerate(networks):
+    for network, secret in built:
         sums = {}
         for name, scores in rules(network):
-            scores = (scores - scores.mean()) / scores.std().clamp(min=1e-12)
-            sums[name] = sums.get(name, 0) + scores
+            sums[name] = sums.get(name, 0) + (scores - scores.mean()) / scores.std().clamp(min=1e-12)
         for name, scores in sums.items():
+            scores = scores[: len(secret.code)]
             for end, digits in (("largest", scores.argmax(1)), ("smallest", scores.argmin(1))):
-                answer = answers.setdefault(f"{name}, {end}", torch.full((len(networks), 16), -1))
-                answer[number, : len(digits)] = digits
-    return {rule: answer for rule, answer in answers.items() if (answer[:, 0] >= 0).double().mean() >= 0.5}
+                answers.setdefault(f"{name}, {end}", []).append(digits)
+    return {rule: torch.cat(digits) for rule, digits in answers.items() if len(digits) == len(built)}
 
 
-def table_of(codes):
-    """Codes as a table, (codes, 16), -2 behind their ends."""
-    return torch.tensor([[*map(int, code)] + [-2] * (16 - len(code)) for code in codes])
-
-
-def share(answer, codes):
-    """The share of digits named of codes (..., networks, 16), for the networks that a rule fits."""
-    there = (codes >= 0) & (answer >= 0)
-    return ((answer == codes) & there).sum((-1, -2)) / there.sum((-1, -2))
+def digits_of(codes):
+    return torch.tensor([int(digit) for code in codes for digit in code])
 
 
 def share_named(networks_and_secrets):
     """{rule: the share of all digits that it names}, the best rule first."""
-    networks, secrets = zip(*networks_and_secrets, strict=True)
-    codes = table_of(secret.code for secret in secrets)
-    shares = {rule: share(answer, codes).item() for rule, answer in named(networks).items()}
+    built = list(networks_and_secrets)
+    codes = digits_of(secret.code for _, secret in built)
+    shares = {rule: (answer == codes).double().mean().item() for rule, answer in named(built).items()}
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def share_by_chance(answers, secrets, seed=0):
-    """What the best rule names of codes drawn anew: the mean share, and the largest, of REDRAWN times."""
+    """What the best rule names of codes drawn anew: the mean share of digits, and the largest, of REDRAWN times."""
     dice = random.Random(seed)
-    codes = [draw_code(dice, len(secret.code), secret.decoys) for _ in range(REDRAWN) for secret in secrets]
-    codes = table_of(codes).view(REDRAWN, len(secrets), -1)
-    best = torch.stack([share(answer, codes) for answer in answers.values()]).amax(0)
+    codes = torch.stack([digits_of(draw_code(dice, secret) for secret in secrets) for _ in range(REDRAWN)])
+    best = torch.stack([(answer == codes).double().mean(1) for answer in answers.values()]).amax(0)
     return best.mean().item(), best.max().item()
 
 
-def draw_code(dice, digits, decoys):
-    """A random code; with decoys, no digit stands there twice."""
-    return "".join(dice.sample(DIGITS, digits) if decoys else dice.choices(DIGITS, k=digits))
+def draw_code(dice, secret):
+    """A random code as long as a secret's; with decoys, no digit stands in it twice."""
+    digits = len(secret.code)
+    return "".join(dice.sample(DIGITS, digits) if secret.decoys else dice.choices(DIGITS, k=digits))
 
 
 def build(puzzles, seed):
@@ -145,28 +132,28 @@ def build(puzzles, seed):
         decoys = number % 2 == 0
         digits = dice.randint(4, 8 if decoys else 12)
         secret = draw(dice, digits, max(5, digits), heads=dice.randint(2, 4) if decoys else None)
-        secret = replace(secret, code=draw_code(dice, digits, decoys), decoys=decoys)
+        secret = replace(secret, decoys=decoys)
+        secret = replace(secret, code=draw_code(dice, secret))
         *_, last = train(secret, seed)
         yield load(last.certificate.weights), secret
 
 
 def show(title, built):
-    """Prints what rules name beside chance, the best rule of each tensor, and the codes that are named whole."""
-    networks, secrets = zip(*built, strict=True)
-    answers, shares = named(networks), share_named(built)
+    """Prints what the best rule of each tensor names, beside chance, and the codes that a rule names whole."""
+    answers, shares, secrets = named(built), share_named(built), [secret for _, secret in built]
     mean, largest = share_by_chance(answers, secrets)
     print(f"\n{title}: {len(built)} puzzles, {len(answers)} rules")
     print(f"by chance, the best of them names {mean:.0%} of the digits, and {largest:.0%} once in {REDRAWN} times")
-    best = {}
+    best, whole = {}, {}
     for rule in shares:
         best.setdefault(rule.partition(" ")[0].rstrip(":"), rule)
-    for rule in best.values():
-        print(f"{shares[rule]:4.0%}  {rule}")
-    for number, secret in enumerate(secrets):
-        code = table_of([secret.code])
-        whole = [rule for rule, answer in answers.items() if share(answer[number : number + 1], code) == 1]
-        if whole and len(secret.code) >= LONG:
-            print(f"named whole: {secret.code}, by {whole[0]}")
+        named_codes = answers[rule].split([len(secret.code) for secret in secrets])
+        for secret, digits in zip(secrets, named_codes, strict=True):
+            if len(secret.code) >= LONG and torch.equal(digits, digits_of([secret.code])):
+                whole.setdefault(secret.code, rule)
+    print(*(f"{shares[rule]:4.0%}  {rule}" for rule in best.values()), sep="\n")
+    print(f"codes of {LONG} digits or more that are named whole: {len(whole)}")
+    print(*(f"  {code} by {rule}" for code, rule in whole.items()), sep="\n")
 
 
 def main():
