@@ -17,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-if not __package__:  # started as: python builder
+COMMAND = ("python", "-m", "builder") if __package__ else ("python", sys.argv[0])
+if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
 
@@ -36,7 +37,7 @@ DEFAULT = object()  # stands for a place that follows from the puzzle file's nam
 def parse_arguments():
     """The command line's arguments, with every place filled in. Ends with one sentence where they don't fit."""
     parser = argparse.ArgumentParser(
-        prog="python -m builder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=" ".join(COMMAND), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible", MISTAKE))
     add = parser.add_argument
@@ -58,6 +59,8 @@ def parse_arguments():
         parser.error("--seed is a whole number from 0 on")
     folder = PUZZLE if arguments.puzzle == GHOST else Path(arguments.puzzle.stem)
     arguments.folder = next((path for path in (arguments.out, arguments.check) if path not in (None, DEFAULT)), folder)
+    if arguments.puzzle != GHOST and arguments.check is None and arguments.folder.resolve() == PUZZLE:
+        parser.error(f"{arguments.folder} is the default puzzle's folder: name another one with --out")
     name = arguments.folder.resolve().name
     for option, ending, default in (("zip", ".zip", f"{name}.zip"), ("sheet", ".png", f"{name}-sheet.png")):
         path = getattr(arguments, option)
@@ -180,7 +183,7 @@ def hand_out(arguments, secret, certificate, screen):
     puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
     where = [] if arguments.out in (None, DEFAULT) else [shown(arguments.folder)]
     screen.note(f"next: try it: {typed('python', shown(arguments.folder / 'guess.py'))}", whole=True)
-    screen.note(f"then pack it: {typed('python', '-m', 'builder', *puzzle, '--check', *where, '--zip')}", whole=True)
+    screen.note(f"then pack it: {typed(*COMMAND, *puzzle, '--check', *where, '--zip')}", whole=True)
 
 
 def shown(path):

@@ -185,6 +185,7 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost
         (["tiny.toml", "--out", "out", "--zip", "out/x.zip"], "is inside the bundle, which solvers get"),
         (["tiny.toml", "--check", "."], "tiny.toml is inside the bundle, which solvers get: put it elsewhere"),
         (["tiny.toml", "--check"], "tiny is not a folder, and a bundle is one"),
+        (["tiny.toml", "--out", str(PUZZLE)], "is the default puzzle's folder: name another one with --out"),
         (["--check", "--out", "out"], "--check builds nothing"),
         (["--check", "--seed", "1"], "--check builds nothing"),
         (["--seed", "-1"], "--seed is a whole number from 0 on"),

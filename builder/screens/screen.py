@@ -41,10 +41,6 @@ class Screen:
         told = f"proving: {counted(nodes, 'node')} of search"
         self.progress.update(self.task, description=told, total=1, completed=settled_share)
 
-    def doing(self, what):
-        """Shows what is happening now, where nothing can be counted."""
-        self.progress.update(self.task, description=what, total=None)
-
     def note(self, sentence, whole=False, style=""):
         """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
         self.console.print(Text(sentence, style), soft_wrap=whole or not self.console.is_terminal)
