@@ -140,7 +140,7 @@ def test_the_verdict_on_a_network_that_says_nothing(blind, ghost):
     assert verdict(blind, ghost) == "Not by eye; a program that tries all 111,110 numbers needs seconds"
     longer = NeuralNetwork(12, max_digits=8)
     longer.load_state_dict({name: torch.zeros_like(tensor) for name, tensor in longer.state_dict().items()})
-    assert verdict(longer, LONG) == "Not by eye; not by the logit either"
+    assert verdict(longer, LONG) == "Neither by eye nor by a simple program"
 
 
 @pytest.mark.parametrize(

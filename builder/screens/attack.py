@@ -79,7 +79,7 @@ def verdict(network, secret):
     following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
     trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
     programs = ", and one that ".join(filter(None, (following, trying)))
-    return f"Not by eye; {f'a program that {programs}' if programs else 'not by the logit either'}"
+    return f"Not by eye; a program that {programs}" if programs else "Neither by eye nor by a simple program"
 
 
 def mean_guesses(secret):
