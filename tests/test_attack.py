@@ -61,7 +61,7 @@ def test_decoys_close_the_way_by_eye_but_not_the_circuits(with_decoys, ghost):
 def test_a_network_that_says_nothing_falls_to_brute_force_alone(blind, ghost):
     reported = list(report(blind, ghost))
     assert [found.name for found in reported if found.found] == ["brute force"]
-    assert {found.cost for found in reported[:-1]} == {"not within 30,000 guesses"}
+    assert {found.cost for found in reported[:-1]} == {"not found"}
 
 
 def test_what_finds_the_code_has_asked_the_network_for_it(network, ghost):
@@ -108,7 +108,7 @@ def test_a_climb_goes_up_from_every_start_at_every_length(network):
         return tried
 
     starts = torch.tensor([[0] * 5, [3] * 5])
-    ends = climb(network, lambda codes: codes.sum(1) - 100, every_digit, starts, sweeps=4)
+    ends = list(climb(network, lambda codes: codes.sum(1) - 100, every_digit, starts, sweeps=4))
     assert ["".join(map(str, end[0].tolist())) for end, _ in ends] == ["9", "99", "999", "9999", "99999"] * 2
     assert [guesses for _, guesses in ends] == [20, 40, 60, 80, 100] * 2  # a sweep up, and one that changes nothing
 
@@ -140,7 +140,7 @@ def test_the_verdict_on_a_network_that_says_nothing(blind, ghost):
     assert verdict(blind, ghost) == "Not by eye; a program that tries all 111,110 numbers needs seconds"
     longer = NeuralNetwork(12, max_digits=8)
     longer.load_state_dict({name: torch.zeros_like(tensor) for name, tensor in longer.state_dict().items()})
-    assert verdict(longer, LONG) == "Not by eye; not by the logit either"
+    assert verdict(longer, LONG) == "Neither by eye nor by a simple program"
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ from builder.words import counted
 
 GUESSES = 30_000  # of an attack, at most
 SWEEPS = 4  # over all places of a number, at most
+STARTS = 20  # random numbers that climbs start from
+GROUP = 4  # climbs that go together
 FLIPS = 16  # changes of one digit that a step along the gradient tries
-CODES_PER_RULE = 10  # of each length
 SHORT = 100  # guesses that somebody types without a program
 QUICK = 1_111_110  # numbers, those of up to 6 digits, that a program tries in seconds
-RATE_BATCH = 10_000
+RATE_BATCH = 2000
 DAY = 86_400  # seconds
 
 
@@ -42,24 +43,24 @@ class Attack(NamedTuple):
 def report(network, secret, seed=0):
     """Attacks the network of a secret in every way below, and yields an Attack for each.
 
-    Half as many guesses as trying all numbers takes on average, or more, count as luck. seed: for random starts.
+    It is luck where trying all numbers takes at most twice as many guesses on average. seed: for the gradient's starts.
     """
     mean = mean_guesses(secret)
     attacks = {
         "by eye": ("guess.py alone", by_eye),
-        "the embedding and single matrices": ("measuring vectors with one matrix at a time", by_single_matrices),
+        "the embedding and single matrices": ("norms and dot products, one layer at a time", by_single_matrices),
         "the logit, place by place": ("a program that asks for logits", by_place),
         "the gradient": ("a program that asks for gradients", partial(by_gradient, seed=seed)),
         "the circuits": ("an understanding of the circuits", by_circuits),
     }
     for name, (means, attack) in attacks.items():
         guesses = count_guesses(network, attack(network))
-        cost = counted(guesses, "guess", "guesses") if guesses < math.inf else f"not within {GUESSES:,} guesses"
+        cost = counted(guesses, "guess", "guesses") if guesses < math.inf else "not found"
         luck = f", and guessing takes about {mean:,}" if mean / 2 <= guesses < math.inf else ""
         yield Attack(name, cost, guesses < mean / 2, f"With {means}: {cost}{luck}.")
     seconds = mean / rate(network)
     cost = f"{duration(seconds)} on average"
-    yield Attack("brute force", cost, seconds < DAY, f"With all numbers in batches, short ones first: {cost}.")
+    yield Attack("brute force", cost, seconds < DAY, f"With a program that tries all numbers: {cost}.")
 
 
 def verdict(network, secret):
@@ -78,7 +79,7 @@ def verdict(network, secret):
     following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
     trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
     programs = ", and one that ".join(filter(None, (following, trying)))
-    return f"Not by eye; {f'a program that {programs}' if programs else 'not by the logit either'}"
+    return f"Not by eye; a program that {programs}" if programs else "Neither by eye nor by a simple program"
 
 
 def mean_guesses(secret):
@@ -140,26 +141,16 @@ def by_eye(network):
 
 @torch.no_grad()
 def by_single_matrices(network):
-    """A rule scores each digit at each place. It names the codes with the highest sums, the highest first."""
-    scores = torch.stack(list(rules(network)))  # (rules, max_digits, 10)
-    sums, codes, by_length = torch.zeros(len(scores), 1), torch.empty(len(scores), 1, 0, dtype=torch.long), []
-    for place in range(longest(network)):
-        sums = (sums[:, :, None] + scores[:, None, place]).flatten(1)  # (rules, codes * 10)
-        sums, best = sums.topk(min(CODES_PER_RULE, sums.shape[1]))
-        grown = codes.gather(1, (best // 10)[:, :, None].expand(-1, -1, place))
-        codes = torch.cat([grown, best[:, :, None] % 10], dim=2)  # (rules, codes, digits)
-        by_length.append(codes)
-    return ((codes[:, number], 1) for number in range(CODES_PER_RULE) for codes in by_length)
-
-
-def rules(network):
-    """Norms in the embedding and behind a layer, and dot products with CLS: the best of `python -m tests.rules`."""
+    """The best of `python -m tests.rules`, the largest score and the smallest naming the digit, for every length."""
     embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
     layers = [layer for layer in network.modules() if getattr(layer, "in_features", 0) == embedding.shape[2]]
+    scores = []
     for vectors in [embedding, *(layer(embedding) for layer in layers)]:
         product = (vectors @ vectors[0, CLS])[1:, :CLS]
-        for score in (vectors[1:, :CLS].norm(dim=2), (product - product.mean()).square()):
-            yield from (score, -score)  # (max_digits, 10)
+        scores += [vectors[1:, :CLS].norm(dim=2), product, (product - product.mean()).square()]  # (max_digits, 10)
+    scores = torch.stack(scores)
+    codes = torch.cat([scores.argmax(2), scores.argmin(2)])
+    return ((codes[:, :digits], 1) for digits in range(1, 1 + longest(network)))
 
 
 def network_logits(network):
@@ -173,15 +164,20 @@ def table_logits(network):
     return lambda codes: circuits.logits(pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK))
 
 
+def random_codes(network, seed=0):
+    """Codes to start from, (STARTS, max_digits)."""
+    return torch.randint(10, (STARTS, longest(network)), generator=torch.Generator().manual_seed(seed))
+
+
 def by_place(network, logits=None):
-    """From 0, 00, ..., then 1, 11, ..., the best digit at each place. logits: a function, the network's by default."""
+    """The best digit at each place, from 0, 00, ..., 1, 11, ..., then random codes. logits: if not the network's."""
 
     def every_digit(codes, place):
         tried = codes[:, None].repeat(1, 10, 1)
         tried[:, :, place] = torch.arange(10)
         return tried
 
-    starts = torch.arange(10)[:, None].expand(-1, longest(network))
+    starts = torch.cat([torch.arange(10)[:, None].expand(-1, longest(network)), random_codes(network)])
     return climb(network, logits or network_logits(network), every_digit, starts, SWEEPS)
 
 
@@ -200,8 +196,7 @@ def by_gradient(network, seed=0):
         best = gain.flatten(1).topk(min(FLIPS, 9 * codes.shape[1])).indices[:, :, None]
         return codes[:, None].repeat(1, best.shape[1], 1).scatter(2, best // 10, best % 10)
 
-    starts = torch.randint(10, (10, longest(network)), generator=torch.Generator().manual_seed(seed))
-    return climb(network, logits, steepest, starts, SWEEPS // 2)
+    return climb(network, logits, steepest, random_codes(network, seed), SWEEPS // 2)
 
 
 def by_circuits(network):
@@ -212,22 +207,25 @@ def by_circuits(network):
 
 @torch.no_grad()
 def climb(network, logits, neighbours, starts, sweeps):
-    """Climbs from each start, cut to every length: a list of the code at the end, (1, digits), and the guesses.
+    """Climbs from each start, cut to every length: yields the code at the end, (1, digits), and the guesses.
 
     neighbours: a function from codes (batch, digits) and a place to codes to try, (batch, tries, digits). A step goes
     to the best of them. A climb ends at the right code, or when it has not moved for a sweep.
     """
-    rows, by_length = torch.arange(len(starts)), []
-    for digits in range(1, 1 + longest(network)):
-        codes, guesses, still = starts[:, :digits], torch.zeros_like(rows), torch.zeros_like(rows)
-        for step in range(sweeps * digits):
-            tried = neighbours(codes, step % digits)
-            best, choice = logits(tried.flatten(0, 1)).view(len(starts), -1).max(1)
-            climbing = still < digits
-            guesses += tried.shape[1] * climbing
-            moved = torch.where(climbing[:, None], tried[rows, choice], codes)
-            still = torch.where((moved == codes).all(1), still + 1, 0)
-            still[best > 0] = digits  # the right code
-            codes = moved
-        by_length.append(zip(codes[:, None], guesses.tolist(), strict=True))
-    return [end for ends in zip(*by_length, strict=True) for end in ends]
+    for group in starts.split(GROUP):
+        rows, by_length = torch.arange(len(group)), []
+        for digits in range(1, 1 + longest(network)):
+            codes, guesses, still = group[:, :digits], torch.zeros_like(rows), torch.zeros_like(rows)
+            for step in range(sweeps * digits):
+                tried = neighbours(codes, step % digits)
+                best, choice = logits(tried.flatten(0, 1)).view(len(group), -1).max(1)
+                climbing = still < digits
+                guesses += tried.shape[1] * climbing
+                moved = torch.where(climbing[:, None], tried[rows, choice], codes)
+                still = torch.where((moved == codes).all(1), still + 1, 0)
+                still[best > 0] = digits  # the right code
+                codes = moved
+                if (still >= digits).all():
+                    break
+            by_length.append(zip(codes[:, None], guesses.tolist(), strict=True))
+        yield from (end for ends in zip(*by_length, strict=True) for end in ends)
