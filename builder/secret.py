@@ -91,7 +91,7 @@ class Secret:
         if not isinstance(decoys, bool):
             raise PuzzleError("decoys must be true or false, without quotes")
         if decoys:
-            _check_decoys(code, pictures)
+            check_decoys(code, pictures)
         texts = {key: _text(key, table[key], code) for key in ("title", "story", "difficulty") if key in table}
         return cls(code, pictures, max_digits, decoys=decoys, **texts)
 
@@ -180,8 +180,11 @@ def _picture(name, picture, size):
     return tuple(tuple(CELLS[character] for character in row) for row in rows)
 
 
-def _check_decoys(code, pictures):
-    """With decoys, a cell depends on its two digits alone. A digit whose cells are another's could stand for it."""
+def check_decoys(code, pictures):
+    """Raises PuzzleError where a code and its pictures can't have decoys.
+
+    With them a cell depends on its two digits alone, and a digit whose cells are another's could stand for it.
+    """
     if len(set(code)) < len(code):
         raise PuzzleError(
             "decoys need a code whose digits all differ, so of 10 digits at most: choose such a code, "

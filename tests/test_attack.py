@@ -127,7 +127,7 @@ def test_the_verdict_on_the_ghost_advises_decoys(network, ghost):
 def test_the_verdict_does_not_advise_decoys_that_are_impossible(ghost):
     secret = replace(ghost, code="2002")
     told = verdict(build(secret), secret)
-    assert told == "Solvable by eye in about 40 guesses; decoys would need a code without a repeated digit"
+    assert told == "Solvable by eye in about 40 guesses; decoys would need another code or other pictures"
 
 
 def test_the_verdict_on_decoys_names_the_programs(with_decoys, ghost):

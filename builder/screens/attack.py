@@ -12,9 +12,11 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import pad
 
+from builder.errors import PuzzleError
 from builder.model import CLS
 from builder.proof.circuits import BLANK, answer, read_circuits
 from builder.proof.codes import count_codes
+from builder.secret import check_decoys
 from builder.words import counted
 
 GUESSES = 30_000  # of an attack, at most
@@ -73,8 +75,11 @@ def verdict(network, secret):
         line = f"Solvable by eye in about {guesses + -guesses % 10} guesses"
         if secret.decoys:
             return f"{line}, in spite of decoys"
-        repeated = len(set(secret.code)) < len(secret.code)
-        return f"{line}; decoys would {'need a code without a repeated digit' if repeated else 'prevent that'}"
+        try:
+            check_decoys(secret.code, secret.pictures)
+        except PuzzleError:
+            return f"{line}; decoys would need another code or other pictures"
+        return f"{line}; decoys would prevent that"
     guesses = count_guesses(network, by_place(network, table_logits(network)))
     following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
     trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
