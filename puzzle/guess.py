@@ -102,10 +102,9 @@ def draw_sheet(answers, path, in_window):
     """Saves answers as one sheet, or shows them in a window: one below the other, up to four pictures to a row."""
     from matplotlib import figure, pyplot
 
-    heads = len(answers[0][2])
-    rows, columns = (heads + 3) // 4, min(4, heads)
-    make_figure = pyplot.figure if in_window else figure.Figure  # which needs no display
-    sheet = make_figure(figsize=(max(5, 3.4 * columns), 3.8 * rows * len(answers)), layout="constrained")
+    rows, columns = (len(answers[0][2]) + 3) // 4, min(4, len(answers[0][2]))
+    size = max(5, 3.4 * columns), 3.8 * rows * len(answers)  # inches
+    sheet = (pyplot.figure if in_window else figure.Figure)(figsize=size, layout="constrained")
     if in_window and not sheet.canvas.required_interactive_framework:
         raise GuessError("no window can be opened here: use --save FILE instead of --plot")
     for part, (code, probability, matrices) in zip(sheet.subfigures(len(answers), squeeze=False).flat, answers):
@@ -118,8 +117,9 @@ def draw_sheet(answers, path, in_window):
             axis.set(yticks=range(len(matrix)), yticklabels=["CLS", *code], ylabel="token that looks")
             axis.tick_params(labelsize=min(10, 100 / len(matrix)))
     if path:
-        sheet.savefig(path, dpi=110)
-        print(f"saved: {path}")
+        draft = path.with_name(f"unfinished-{path.name}")  # on a full disk, what was there before stays
+        sheet.savefig(draft, dpi=110)
+        print(f"saved: {draft.replace(path)}")
     if in_window:
         pyplot.show()
 
