@@ -111,7 +111,9 @@ def test_cells_nearly_equal_look_equal_and_no_minus_stands_before_a_zero():
 def sheet(monkeypatch, tmp_path):
     """Draws answers on a sheet; returns the matplotlib figure."""
     figures = []
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: figures.append(figure))
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda figure, path, **_: (figures.append(figure), path.touch())
+    )
 
     def sheet(answers):
         draw_sheet(answers, tmp_path / "x.png", False)
