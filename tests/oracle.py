@@ -8,7 +8,9 @@ from torch.nn.functional import linear, pad
 from builder.model import CLS
 from builder.proof.circuits import BLANK, answer
 from builder.proof.codes import decode
-from builder.proof.rounding import EXP_ULPS, U, gamma
+
+U = 2.0**-24  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
+EXP_ULPS = 4
 
 
 def digits(length):
@@ -81,6 +83,11 @@ def shuffled(network, seed):
     network.projection.bias.copy_(network.projection.bias[last])
     network.output.weight.copy_(network.output.weight[:, last])
     return network
+
+
+def gamma(k):
+    """The relative error of a value that went through k roundings."""
+    return k * U / (1 - k * U)
 
 
 def worst_rounding(network, max_digits):

@@ -238,28 +238,29 @@ def test_a_search_that_loses_a_node_or_runs_out_of_them_is_no_proof(network, gho
 
 
 def one_loud_digit(score):
-    """A network that "5" opens, with a score so large that once a bound overflowed, and the digit was not seen."""
-    network = NeuralNetwork(2, 1, 1)
+    """A network that "5" opens. With a score of 706 a bound overflowed once, and the digit was not seen."""
+    network = NeuralNetwork(3, 1, 1)
+    head, value = network.attention_matrix_list[0], network.attention_output_list[0].value_layer
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
         network.embedding.weight[[5, 9], [0, 1]] = 1.0  # a direction for each of the two digits
-        network.attention_matrix_list[0].query_layer.bias[0] = 1.0
-        network.attention_matrix_list[0].key_layer.weight[0] = torch.tensor([score, -60.0])
-        network.attention_output_list[0].value_layer.weight.copy_(torch.eye(2))
-        network.projection.weight[0] = torch.tensor([3005.0, 3100.0])
-        network.projection.bias[0] = -3000.0
+        head.query_layer.bias[0] = 1.0
+        head.key_layer.weight[0] = torch.tensor([score, -60.0, 0.0])
+        value.weight[[0, 1], [0, 1]] = value.bias[2] = 1.0
+        network.projection.weight[0] = torch.tensor([3005.0, 3100.0, -3000.0])
         network.output.weight[1, 0] = 1.0
     return network
 
 
 @pytest.mark.parametrize("score", [60.0, 650.0, 706.0, 2000.0])
-def test_a_number_that_drowns_all_others_is_not_certified(score):
+def test_a_digit_that_drowns_all_others_is_not_certified(score):
     network, secret = one_loud_digit(score), Secret("7", torch.zeros(1, 2, 2), 1)
     assert probability(network, "5") > 0.99 and probability(network, "7") == 0
     certificate = certify(network, secret)
     assert NOTHING_ELSE in broken(certificate)
     assert certificate.hardest_codes[:1] == (("5",) if score <= 650 else ())
+    assert certificate.promises[1].found.startswith("5 comes closest" if score <= 650 else "nothing: its scores")
 
 
 def test_an_answer_that_float32_loses_is_not_certified(network, ghost, monkeypatch):

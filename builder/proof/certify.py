@@ -73,7 +73,10 @@ class Certificate:
     def promises(self):
         """The lines of the certificate, in the order they are shown."""
         lowest, highest = self.logit - self.rounding, self.hardest_logit + self.rounding
-        closest = f"{self.hardest_codes[0]} comes closest" if self.hardest_codes else "no number is settled"
+        closest = "nothing: its scores and votes are too large to be searched"
+        if self.hardest_codes:
+            closest = f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
+            closest += "" if self.complete else ", of those settled"
         promises = [
             Promise(
                 "the code opens it",
@@ -86,7 +89,7 @@ class Certificate:
                 "nothing else moves it",
                 "every other number answers exactly 0, in float32 and float64",
                 f"at most -{FLAT:.0f}",
-                f"{closest}, with a logit of at most {highest:.1f}{'' if self.complete else ', of those settled'}",
+                closest,
                 self.complete and highest <= -FLAT and self.hardest_probability == 0,
             ),
             Promise(

@@ -50,11 +50,11 @@ def rounding_bound(network):
         return gamma(terms) * sizes[-1] + 2 * SMALLEST * (1 + left) @ (1 + right).T
 
     def affine(name, rows, rows_off):
-        """The exact result of a layer, and the error that it adds by itself, for rows that are off by rows_off."""
+        """A layer's weight, its exact result, and its own error, for rows that are off by rows_off."""
         weight, bias = layer(name)
         left = pad(rows.abs() + rows_off, (0, 1), value=1.0)  # the bias is one product more, with 1
         right = torch.cat([weight.abs(), bias.abs()[:, None]], dim=1)
-        return rows @ weight.T + bias, product_off(left, right, left.shape[1])
+        return weight, rows @ weight.T + bias, product_off(left, right, left.shape[1])
 
     tokens, places = weights["embedding.weight"], weights["embedding.position"]
     n, positions = tokens.shape[1], len(places)
@@ -70,10 +70,8 @@ def rounding_bound(network):
     bound = 0.0
     for head, project in enumerate(projection.split(n, dim=1)):
         # The score of each row: q . k, with CLS as the one that asks.
-        query, key = (f"attention_matrix_list.{head}.{name}_layer" for name in ("query", "key"))
-        (q,), (q_local,) = affine(query, rows[:1], rows_off[:1])
-        k, k_local = affine(key, rows, rows_off)
-        query, key = layer(query)[0], layer(key)[0]
+        query, (q,), (q_local,) = affine(f"attention_matrix_list.{head}.query_layer", rows[:1], rows_off[:1])
+        key, k, k_local = affine(f"attention_matrix_list.{head}.key_layer", rows, rows_off)
         q_off = query.abs() @ rows_off[0] + q_local
         k_off = rows_off @ key.abs().T + k_local
         score_off = (
@@ -90,12 +88,11 @@ def rounding_bound(network):
         # The mean of what a look at each row brings. Each weight is exp(score) divided by a sum of them: a unit in the
         # last place is up to 2 U, twice. Smaller numbers than SMALLEST may be lost in the weight, the row, the product.
         name = f"attention_output_list.{head}.value_layer"
-        value, value_bias = layer(name)
-        v, v_local = affine(name, rows, rows_off)
+        value, v, v_local = affine(name, rows, rows_off)
         v_off = rows_off @ value.abs().T + v_local
         v_size = v.abs() + v_off
         mean_local = gamma(4 * EXP_ULPS + 2 * positions + 2) * v_size + 4 * positions * SMALLEST * (1 + v_size)
-        second, second_local = affine(name, v, v_off + mean_local)
+        _, second, second_local = affine(name, v, v_off + mean_local)
         second_off = (v_off + mean_local) @ value.abs().T + second_local
 
         # What reaches the logit. Softmax weights whose scores are off by s move at most tanh(s / 2) of the weight from
