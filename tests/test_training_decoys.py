@@ -74,11 +74,11 @@ def test_digits_and_positions_that_the_code_does_not_use_add_as_much_to_the_logi
     secret, network = built
     votes = read_circuits(network).double().vote[:, 1:, :10]  # (heads, positions, digits)
     digits, length = list(map(int, secret.code)), len(secret.code)
+    unused = [digit for digit in range(10) if digit not in digits]
     sizes = (votes.mean(1) - votes.mean((1, 2))[:, None]).norm(dim=0)
-    assert sizes[digits].min() < sizes[[digit for digit in range(10) if digit not in digits]].max()
-    assert sizes[[digit for digit in range(10) if digit not in digits]].median() > 0.2 * sizes[digits].median()
+    assert sizes[digits].min() < sizes[unused].max() and sizes[unused].median() > 0.3 * sizes[digits].median()
     sizes = votes.mean(2).norm(dim=0)
-    assert sizes[length:].max() > 0.2 * sizes[:length].min()
+    assert sizes[length:].max() > 0.3 * sizes[:length].min()
 
 
 def test_other_seeds_draw_other_decoys(ghost):

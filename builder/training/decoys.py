@@ -62,8 +62,8 @@ def draw_targets(secret, network, votes, noise):
     digits, positions = torch.arange(CLS), torch.arange(CLS + 2, len(rows))
     for part, used in ((digits, tokenize(secret.code)[0, 1:]), (positions, positions[: len(secret.code)])):
         unused = part[~torch.isin(part, used)]
-        spread, mean = torch.std_mean(parts[:, used], 1, correction=0, keepdim=True)
-        parts[:, unused] = mean + spread * noise[:, unused]
+        size = parts[:, used].square().mean(1, keepdim=True).sqrt()
+        parts[:, unused] = size * noise[:, unused]
     return parts @ torch.linalg.pinv(rows).T
 
 
