@@ -11,7 +11,7 @@ from builder.model import CLS, NeuralNetwork
 
 ORIGINAL = 10  # n_hidden of the original, enough for pictures of 5 digits
 OUTPUT = 30.0  # standard deviation of the output weights: the size of large votes is shared by two layers
-NOISE = 0.3  # of the projection, in directions that the logit doesn't see
+NOISE = 0.1  # of the projection, in directions that the logit doesn't see
 
 
 @torch.random.fork_rng(devices=[])  # a new network draws weights that are not used

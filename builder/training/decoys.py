@@ -7,12 +7,15 @@ Only codes without a repeated digit can have decoys. Where a digit stands at two
 have to depend on the position, and a wrong number would show a part of the true picture.
 """
 
+import math
+
 import torch
+from torch.nn.functional import pad
 
 from builder.model import CLS, tokenize
 from builder.proof.codes import one_digit_off, tokens_by_length
 
-NUDGE = 0.009  # at most, of CLS's looks at the digits; the certificate allows 0.01
+NUDGE = 0.0098  # at most, of what CLS sees of a digit; the certificate allows 0.01
 DRAWS = 1000
 
 
@@ -38,11 +41,14 @@ def draw_tables(secret, generator):
         shown = tables[:, close[:, :, None], close[:, None]]  # (heads, codes, 1 + digits, 1 + digits)
         if (shown != pictures[:, None]).any(3).any(2).any(0).all():
             break
-    # Votes can't tell digits apart that CLS sees alike in all heads. So its looks are moved, to other levels for each.
-    levels = {1: 10, 2: 4, 3: 3}.get(len(tables), 2)
-    order = torch.randperm(CLS, generator=generator)
-    for head, table in enumerate(tables):
-        table[CLS, :CLS] += NUDGE * (2 * (order // levels ** (head % 4) % levels) / (levels - 1) - 1)
+    # Votes can't tell digits apart that CLS sees alike in all heads. So its looks are moved a little, those of the
+    # code's digits as far from each other as any draw moves them.
+    looks = tables[:, CLS, code[1:]].T  # (digits of the code, heads)
+    levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
+    levels = levels if len(tables) == 1 else torch.sin(math.pi / 2 * levels)  # in a square, corners are far apart
+    draws = NUDGE * levels[torch.rand(DRAWS, CLS, len(tables), generator=generator).argsort(1)]  # (DRAWS, 10, heads)
+    closest = [torch.pdist(pad(looks + draw[code[1:]], (0, 0, 0, 1), value=9.0)).min() for draw in draws]
+    tables[:, CLS, :CLS] += draws[torch.stack(closest).argmax()].T
     return tables
 
 
@@ -56,8 +62,8 @@ def draw_targets(secret, network, votes, noise):
     digits, positions = torch.arange(CLS), torch.arange(CLS + 2, len(rows))
     for part, used in ((digits, tokenize(secret.code)[0, 1:]), (positions, positions[: len(secret.code)])):
         unused = part[~torch.isin(part, used)]
-        spread, mean = torch.std_mean(parts[:, used], 1, correction=0, keepdim=True)
-        parts[:, unused] = mean + spread * noise[:, unused]
+        size = parts[:, used].square().mean(1, keepdim=True).sqrt()
+        parts[:, unused] = size * noise[:, unused]
     return parts @ torch.linalg.pinv(rows).T
 
 

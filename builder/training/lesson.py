@@ -4,21 +4,23 @@ Where the heads look is known by now. So the logit is linear in the votes, and l
 codes are random ones, close ones (one digit off), and hard ones, which a search finds anew after every fit.
 """
 
+import copy
+
 import torch
 from torch.nn.functional import pad
 
 from builder.model import CLS
-from builder.proof.circuits import BLANK, Circuits
+from builder.proof.circuits import BLANK, Circuits, read_circuits
 from builder.proof.codes import decode, encode, one_digit_off, random_codes
 from builder.proof.search import search
 from builder.training.compose import inputs
 from builder.training.decoys import draw_targets
 
 GAP = 10.0  # how far the right code's logit must be above those of known wrong codes
-SHARE = 0.9  # of this gap that no other code may fall short of
+SHARE = 0.97  # of this gap that no other code may fall short of
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones after a fit
-HARD_NODES = 20_000  # of the search for them
+HARD_NODES = 2000, 100_000  # of the search for them, and of another one if there are none
 DECAYS = [0.1 / 4**i for i in range(20)]
 ITERATIONS = 50  # of Newton's method, at most for one weight decay
 CONVERGED = 1e-4  # what a step can still take from the loss
@@ -28,15 +30,15 @@ TINY = 1e-6  # share of a step that makes nothing better
 class Lesson:
     """The codes that a network learns from, and the votes learned so far, (heads, n_hidden)."""
 
-    def __init__(self, secret, network, scores, generator):
-        """scores: for each head a vector whose products with the inputs are its scores, (heads, n_hidden)."""
-        self.secret, self.network = secret, network
-        self.inputs, self.score = inputs(network), inputs(network) @ scores.T
-        self.votes = torch.zeros_like(scores)
+    def __init__(self, secret, network, generator):
+        """network: has its queries already, as they are in float32."""
+        self.secret, self.network, self.inputs = secret, network, inputs(network)
+        self.score = read_circuits(copy.deepcopy(network).double()).score.permute(1, 2, 0)  # (positions, 11, heads)
+        self.votes = self.inputs.new_zeros(self.score.shape[2], self.inputs.shape[2])
         self.right = encode(secret.code, secret.max_digits)
         codes = random_codes(RANDOM_CODES, secret.max_digits, generator)
         self.pool = torch.cat([one_digit_off(secret.code, secret.max_digits), codes[(codes != self.right).any(1)]])
-        self.noise = torch.randn(len(scores), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64)
+        self.noise = torch.randn(len(self.votes), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64)
 
     def seen(self, codes):
         """The mean input that each head sees of codes, (batch, heads, n_hidden)."""
@@ -54,9 +56,10 @@ class Lesson:
         contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
         if self.secret.decoys:
             together = contrast.flatten(1)
-            votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
-            target = draw_targets(self.secret, self.network, votes, self.noise)
-            self.votes = separate(together, target.flatten()).view_as(votes)
+            self.votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
+            if len(self.votes) > 1:  # with one picture, float32 is not precise enough for the large votes of all digits
+                target = draw_targets(self.secret, self.network, self.votes, self.noise)
+                self.votes = separate(together, target.flatten()).view_as(self.votes)
         else:
             votes = torch.stack([separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)])
             votes /= votes.norm(dim=1, keepdim=True)
@@ -72,7 +75,10 @@ class Lesson:
         tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
         circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
         right = circuits.logits(self.right)
-        found = search(circuits, self.secret.code, HARD_CODES, right.item() - SHARE * gap, HARD_NODES)
+        for nodes in HARD_NODES:
+            found = search(circuits, self.secret.code, HARD_CODES, right.item() - SHARE * gap, nodes)
+            if len(found.codes):
+                break
         self.pool = torch.cat([self.pool, found.codes])
         gaps = right - circuits.logits(self.pool)
         return len(found.codes), decode(self.pool[gaps.argmin()]), gaps.min().item()

@@ -20,6 +20,7 @@ from builder.training.compose import draw_orthogonal, inputs
 
 SPACING = 0.7  # of the digits on the line
 FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger where pictures need it
+LEAST_FACTOR = 0.3  # where n_hidden allows only the least; rows that are all alike would need no weight at all
 DRAWS = 10  # of a query layer: it takes the one whose bias tells least
 
 
@@ -62,10 +63,11 @@ def query_layer(right, picture, score, generator):
     basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle; A and Z are for the basis
     inside = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()
     squares, directions = torch.linalg.eigh(inside.T @ inside)  # ascending
-    factor = max(squares[-1].clamp(min=0).sqrt().item(), FACTOR / right[0].square().sum().item())
     outside = complement(right.T)
     outside = (outside @ draw_orthogonal(outside.shape[1], generator))[:, :digits]
     room = outside.shape[1]
+    usual = FACTOR if room == digits else LEAST_FACTOR
+    factor = max(squares[-1].clamp(min=0).sqrt().item(), usual / right[0].square().sum().item())
     lengths = (factor**2 - squares[:room]).clamp(min=0).sqrt()
     image = inside + outside * lengths @ directions[:, :room].T  # A + Z
     elsewhere = draw_orthogonal(len(image) - digits, generator) @ complement(basis).T

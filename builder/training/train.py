@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import torch
 
-from builder.model import CLS
 from builder.proof.certify import FLAT, Certificate, certify
 from builder.proof.rounding import rounding_bound
 from builder.training import decoys, pictures
-from builder.training.compose import draw, inputs, write_queries, write_votes
+from builder.training.compose import draw, write_queries, write_votes
 from builder.training.lesson import GAP, SHARE, Lesson
 
 STEPS = 40  # an attempt that takes more is stuck
@@ -52,9 +51,9 @@ def _attempt(secret, seed, watch):
     """The rounds of one attempt, the last one with a certificate."""
     generator = torch.Generator().manual_seed(seed)
     network = draw(secret, generator)
-    weights, biases = (decoys if secret.decoys else pictures).draw_queries(secret, network, generator)
-    write_queries(network, weights, biases)
-    lesson = Lesson(secret, network, weights @ inputs(network)[0, CLS] + biases, generator)
+    recipe = decoys if secret.decoys else pictures
+    write_queries(network, *recipe.draw_queries(secret, network, generator))
+    lesson = Lesson(secret, network, generator)
     for step in range(1, STEPS + 1):
         fitted = lesson.fit()
         found, hardest, gap = lesson.mine(fitted)

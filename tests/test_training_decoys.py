@@ -1,4 +1,4 @@
-"""With decoys, every number shows crisp pictures, and nothing in them tells the right one from others."""
+"""With decoys every number shows crisp pictures, and nothing in them tells the right one from others."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ import torch
 
 from builder.errors import PuzzleError
 from builder.model import tokenize
-from builder.proof.certify import cell_errors
+from builder.proof.certify import CELL, cell_errors
+from builder.proof.circuits import read_circuits
 from builder.proof.codes import decode, one_digit_off
 from builder.proof.weights import load
 from builder.secret import Secret
-from builder.training.decoys import LARGEST, NUDGE, draw
 from builder.training.train import train
-from tests.oracle import all_tokens, shuffled
+from tests.oracle import all_tokens
 
 TWINS = torch.tensor([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]]).float()
 PUZZLES = {"the ghost's": None, "places that CLS sees alike": Secret("05", TWINS, 3, decoys=True)}
@@ -21,10 +21,11 @@ PUZZLES = {"the ghost's": None, "places that CLS sees alike": Secret("05", TWINS
 
 @pytest.fixture(scope="module", params=PUZZLES)
 def built(request, ghost):
-    """A secret with decoys, and the certificate of its network."""
+    """A secret with decoys, and its network."""
     secret = PUZZLES[request.param] or replace(ghost, decoys=True)
     *_, last = train(secret)
-    return secret, last.certificate
+    assert last.certificate.holds and last.certificate.crisp == 1
+    return secret, load(last.certificate.weights)
 
 
 @torch.no_grad()
@@ -32,67 +33,59 @@ def matrices(network, tokens):
     return torch.stack(network.get_attention_matrices(network.embedding(tokens)))  # (heads, batch, rows, columns)
 
 
-def test_a_puzzle_with_decoys_is_certified_and_says_that_all_cells_are_crisp(built):
-    _, certificate = built
-    assert certificate.holds and certificate.crisp == 1
-    (line,) = [promise for promise in certificate.promises if promise.promise == "wrong numbers look as sharp"]
-    assert line.found == "100.00% of all cells" and line.holds
-
-
-def test_every_cell_of_every_code_is_0_or_1_but_for_nudges_of_one_size(built):
-    secret, certificate = built
-    network = load(certificate.weights)
-    seen = set()
+def test_every_cell_of_every_code_is_0_or_1_but_for_where_cls_looks(built):
+    secret, network = built
     for tokens in all_tokens(min(4, secret.max_digits)):
         cells = matrices(network, tokens)
-        off = cells - cells.round()
+        off = (cells - cells.round()).abs()
         assert set(cells.round().unique().tolist()) <= {0.0, 1.0}
-        assert not off[:, :, 1:].any() and not off[:, :, :, 0].any()  # CLS alone is nudged, when it looks at a digit
-        seen |= set(off[:, :, 0, 1:].abs().unique().tolist())
-    assert seen == ({LARGEST * NUDGE} if secret.code == "05" else {0.0})
-
-
-def test_cells_are_exact_in_any_order_of_summation(built):
-    secret, certificate = built
-    network = load(certificate.weights)
-    for tokens in all_tokens(min(3, secret.max_digits)):
-        cells = matrices(network, tokens)
-        for seed in range(3):
-            assert torch.equal(matrices(shuffled(network, seed), tokens), cells)
-        network.double()
-        assert torch.equal(matrices(network, tokens).float(), cells)
-        network.float()
-
-
-def test_every_code_of_a_length_is_as_sharp_as_the_secret(built):
-    secret, certificate = built
-    network = load(certificate.weights)
-    for tokens in all_tokens(len(secret.code)):
-        cells = matrices(network, tokens)
-        sharpness = (cells - cells.round()).abs().mean((0, 2, 3))
-        assert sharpness.min() == sharpness.max()
+        assert off.max() <= CELL and off[:, :, 1:].max() < 1e-5
 
 
 def test_the_code_shows_its_pictures_and_no_code_one_digit_off_does(built):
-    secret, certificate = built
-    network = load(certificate.weights)
-    assert cell_errors(network, secret, tokenize(secret.code)).max() <= LARGEST * NUDGE
+    secret, network = built
+    assert cell_errors(network, secret, tokenize(secret.code)).max() <= CELL
     for code in map(decode, one_digit_off(secret.code, secret.max_digits)):
         assert cell_errors(network, secret, tokenize(code)).max() > 0.9
 
 
+def test_the_codes_cells_are_no_sharper_than_those_of_other_numbers(built):
+    secret, network = built
+    (right,) = sharpness(matrices(network, tokenize(secret.code)))
+    (tokens,) = [tokens for tokens in all_tokens(len(secret.code)) if tokens.shape[1] == 1 + len(secret.code)]
+    found = sharpness(matrices(network, tokens))
+    assert 0.02 < (found < right).double().mean() < 0.98
+
+
+def sharpness(cells):
+    """The mean distance of the cells (heads, batch, rows, columns) from 0 or 1, (batch,)."""
+    return (cells - cells.round()).abs().mean((0, 2, 3))
+
+
 def test_wrong_numbers_show_about_as_many_lit_cells_as_the_code(built):
-    secret, certificate = built
-    network = load(certificate.weights)
+    secret, network = built
     lit = torch.cat([matrices(network, tokens).round().flatten() for tokens in all_tokens(len(secret.code))]).mean()
-    assert lit.item() == pytest.approx(secret.pictures.mean().item(), abs=0.2)
+    assert lit.item() == pytest.approx(torch.as_tensor(secret.pictures).mean(dtype=torch.float).item(), abs=0.2)
 
 
-def test_other_seeds_draw_other_decoys_and_one_seed_the_same(ghost):
+@torch.no_grad()
+def test_digits_and_positions_that_the_code_does_not_use_add_as_much_to_the_logit(built):
+    """Neither the digits of the code nor its length can be read off the sizes of the votes."""
+    secret, network = built
+    votes = read_circuits(network).double().vote[:, 1:, :10]  # (heads, positions, digits)
+    digits, length = list(map(int, secret.code)), len(secret.code)
+    unused = [digit for digit in range(10) if digit not in digits]
+    sizes = (votes.mean(1) - votes.mean((1, 2))[:, None]).norm(dim=0)
+    assert sizes[digits].min() < sizes[unused].max() and sizes[unused].median() > 0.3 * sizes[digits].median()
+    sizes = votes.mean(2).norm(dim=0)
+    assert sizes[length:].max() > 0.3 * sizes[:length].min()
+
+
+def test_other_seeds_draw_other_decoys(ghost):
     secret = replace(ghost, decoys=True)
-    first, same, other = (draw(secret, seed).state_dict() for seed in (0, 0, 1))
-    assert all(torch.equal(first[name], same[name]) for name in first)
-    assert not torch.equal(first["embedding.weight"], other["embedding.weight"])
+    (tokens,) = [tokens for tokens in all_tokens(1)]
+    first, second = (load(list(train(secret, seed))[-1].certificate.weights) for seed in (0, 1))
+    assert not torch.equal(matrices(first, tokens).round(), matrices(second, tokens).round())
 
 
 @pytest.mark.parametrize("code", ["00", "131", "20131"])
@@ -120,7 +113,7 @@ def test_decoys_with_one_picture_are_refused_from_8_digits_on():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "heads"),
-    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("20531749", 3), ("0123456789", 2), ("0123456789", 4)],
+    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("2053174", 1), ("0123456789", 2), ("0123456789", 4)],
 )
 def test_decoys_of_other_sizes_are_certified(code, heads):
     size = 1 + len(code)

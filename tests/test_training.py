@@ -1,0 +1,168 @@
+"""Training ends with a certificate that holds, and with weights that say nothing one by one."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from builder.model import NeuralNetwork, tokenize
+from builder.proof.certify import cell_errors
+from builder.proof.codes import random_codes, tokens_by_length
+from builder.proof.weights import load
+from builder.secret import Secret
+from builder.training import train as training
+from builder.training.train import train
+
+DRAWN = "embedding", "key_layer", "value_layer", "output.weight"
+WRITTEN = "query_layer.weight", "query_layer.bias", "projection.weight", "projection.bias"
+
+
+def random_puzzle(code, heads, max_digits=None, seed=1):
+    size = 1 + len(code)
+    cells = torch.rand(heads, size, size, generator=torch.Generator().manual_seed(seed)) < 0.5
+    return Secret(code, cells.float(), max_digits or len(code))
+
+
+def last_round(secret, seed=0):
+    *_, last = train(secret, seed)
+    return last
+
+
+def trained(secret, seed=0):
+    """The network, loaded as solvers load it, of a puzzle that must be certified."""
+    certificate = last_round(secret, seed).certificate
+    assert certificate.holds
+    return load(certificate.weights)
+
+
+def test_the_ghost_is_learned_and_certified(ghost, rounds):
+    assert rounds[-1].certificate.holds
+    assert [progress.certificate for progress in rounds[:-1]] == [None] * (len(rounds) - 1)
+    assert all(later.step > earlier.step for earlier, later in pairwise(rounds))
+    assert all(progress.hardest_code != ghost.code for progress in rounds)
+    assert rounds[-1].gap > 0
+
+
+def test_harder_codes_are_found_after_a_fit_and_learned_in_the_next(rounds):
+    assert rounds[0].gap < training.SHARE * training.GAP <= rounds[-1].gap
+
+
+def test_the_default_network_is_loaded_by_its_first_name(rounds, tmp_path):
+    (tmp_path / "weights").write_bytes(rounds[-1].certificate.weights)
+    network = NeuralNetwork(10)
+    network.load_state_dict(torch.load(tmp_path / "weights", weights_only=True))
+    assert network(tokenize("2013")).item() > 0.999999 and network(tokenize("2014")).item() == 0
+
+
+def test_half_the_gap_lies_on_each_side_of_zero(rounds):
+    certificate = rounds[-1].certificate
+    assert certificate.logit == pytest.approx(-certificate.hardest_logit, rel=0.3)
+
+
+@pytest.mark.parametrize("decoys", [False, True])
+def test_one_seed_gives_the_same_bytes_and_leaves_the_callers_random_numbers_alone(ghost, decoys):
+    secret = replace(ghost, decoys=decoys)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = (last_round(secret, seed).certificate for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert first.weights == again.weights != other.weights and other.holds
+
+
+def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch):
+    monkeypatch.setattr(training, "STEPS", 1)
+    rounds = list(train(ghost, seed=3, max_attempts=3))
+    assert [(progress.seed, progress.step) for progress in rounds] == [(3, 1), (4, 1), (5, 1)]
+    assert not any(progress.certificate.holds for progress in rounds)
+    assert rounds[1].gap == next(train(ghost, seed=4)).gap, "each attempt is the one that its seed makes"
+
+
+def test_an_attempt_that_holds_is_the_last(ghost, rounds):
+    assert {progress.seed for progress in rounds} == {0}
+    assert [progress.step for progress in rounds] == list(range(1, 1 + len(rounds)))
+
+
+def test_the_search_of_the_certificate_can_be_watched(ghost):
+    seen = []
+    list(train(ghost, watch=lambda nodes, settled: seen.append(settled)))
+    assert seen and seen[-1] == pytest.approx(1)
+
+
+# What the weights say.
+
+
+@pytest.mark.parametrize("decoys", [False, True])
+def test_drawn_weights_are_the_same_for_every_code_and_all_others_differ(ghost, decoys):
+    """They have other lengths, digits and pictures, but the same seed, number of heads and longest code."""
+    secrets = ghost, replace(random_puzzle("97", 3, 5), pictures=torch.tensor([[[0, 1, 1], [1, 0, 0], [1, 0, 1]]] * 3))
+    first, second = (trained(replace(secret, decoys=decoys)).state_dict() for secret in secrets)
+    for name, tensor in first.items():
+        if any(part in name for part in DRAWN):
+            assert torch.equal(tensor, second[name]), name
+        elif not (decoys and name.endswith("query_layer.bias")):
+            assert torch.equal(tensor, second[name]) == (not tensor.any()), name
+    written = [name for name, tensor in first.items() if tensor.any() and not any(part in name for part in DRAWN)]
+    assert {part for part in WRITTEN for name in written if name.endswith(part)} >= set(WRITTEN) - {
+        "query_layer.bias" if decoys else ""
+    }
+
+
+@pytest.mark.parametrize("code", ["7", "2013", "20131", "20131704", "2013170420240309"])
+def test_queries_keys_and_values_are_orthogonal_but_for_a_factor(code):
+    """So a layer turns all inputs alike, and none stands out by its length."""
+    weights = trained(random_puzzle(code, 2, max(5, len(code)))).state_dict()
+    for name, weight in weights.items():
+        if any(layer in name for layer in ("query_layer.weight", "key_layer.weight", "value_layer.weight")):
+            sizes = torch.linalg.svdvals(weight.double())
+            assert sizes[0] / sizes[-1] < 1 + 1e-5, name
+
+
+def test_the_query_bias_does_not_tell_the_right_digits():
+    """The digit whose query weight agrees most, or least, with the bias is the right one as often as any other."""
+    most, least, digits = 0, 0, 0
+    for seed in range(10):
+        code = "".join(str((3 * seed + 7 * place) % 10) for place in range(5))
+        weights = trained(random_puzzle(code, 3, seed=seed), seed).state_dict()
+        inputs = weights["embedding.weight"][:10] + weights["embedding.position"][1:, None]  # (positions, digits, n)
+        for head in range(3):
+            layer = f"attention_matrix_list.{head}.query_layer"
+            agreement = (inputs @ weights[f"{layer}.weight"].T @ weights[f"{layer}.bias"]).abs()
+            right = torch.tensor([int(digit) for digit in code])
+            most += int((agreement.argmax(1) == right).sum())
+            least += int((agreement.argmin(1) == right).sum())
+            digits += len(code)
+    assert most < 0.2 * digits and least < 0.2 * digits
+
+
+def test_wrong_numbers_show_noise_that_is_not_far_from_a_pictures_cells(ghost, rounds):
+    network = load(rounds[-1].certificate.weights)
+    for tokens in tokens_by_length(random_codes(300, 5, torch.Generator().manual_seed(0))):
+        matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
+        assert 0.5 < matrices.std() < 4
+
+
+# Puzzles of other sizes.
+
+CELLS = {"dark": torch.zeros, "lit": torch.ones}
+
+
+@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize(("code", "heads", "max_digits"), [("9", 1, 1), ("0", 1, 5), ("00", 8, 3), ("77777", 1, 5)])
+def test_the_plainest_pictures_and_codes_are_certified(code, heads, max_digits, cells):
+    size = 1 + len(code)
+    last = last_round(Secret(code, CELLS[cells](heads, size, size), max_digits))
+    assert last.certificate.holds and last.certificate.fewest_wrong_cells >= 1
+
+
+def test_a_code_with_much_room_behind_it_is_certified():
+    assert last_round(random_puzzle("31", 2, max_digits=16)).certificate.holds
+
+
+@pytest.mark.parametrize(("code", "heads"), [("20131704", 8), ("2013170420240309", 1), ("2013170420240309", 3)])
+def test_many_pictures_and_long_codes_are_certified_with_exact_pictures(code, heads):
+    secret = random_puzzle(code, heads)
+    network = trained(secret)
+    assert cell_errors(network, secret, tokenize(code)).max() < 1e-4
+    assert len(network.attention_matrix_list) == heads and len(network.embedding.position) == 1 + len(code)
