@@ -115,21 +115,19 @@ def build(arguments, secret, screen):
 
     for sentence in advise(secret):
         screen.note(f"advice: {sentence}", style="yellow")
-    start, certificates = time.perf_counter(), []
+    start = time.perf_counter()
     with screen:
         for training_round in train(secret, arguments.seed or 0, ATTEMPTS, screen.proving):
             screen.learning(training_round)
-            if training_round.certificate:
-                certificates.append(training_round.certificate)
-                if not training_round.certificate.holds:
-                    screen.note(f"seed {training_round.seed} did not learn it, so the next one tries")
-    if not certificates[-1].holds:
-        screen.certificate(max(certificates, key=lambda certificate: certificate.promises_kept))
+            if training_round.certificate and not training_round.certificate.holds:
+                screen.note(f"seed {training_round.seed} did not learn it")
+    if not training_round.certificate.holds:
+        screen.certificate(training_round.certificate)
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
         raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn it, and nothing is written: {mend} may be possible")
     seconds = time.perf_counter() - start
     screen.note(f"learnt with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
-    return certificates[-1]
+    return training_round.certificate
 
 
 def check(arguments, secret, screen):

@@ -150,7 +150,7 @@ def certify(network, secret, watch=None):
     except PuzzleError:  # solvers' script would refuse it
         return Certificate(weights, False, inputs)
     survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
-    circuits = read_circuits(network).double()
+    circuits = read_circuits(network)
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:
