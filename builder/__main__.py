@@ -13,6 +13,7 @@ README.md or start.ipynb that you edited, and to hand out a file that tells the 
 import argparse
 import os
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -180,21 +181,15 @@ def hand_out(arguments, secret, certificate, screen):
         return
     puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
     where = [] if arguments.out in (None, DEFAULT) else [shown(arguments.folder)]
-    screen.note(f"next: try it: {typed('python', shown(arguments.folder / 'guess.py'))}", whole=True)
-    screen.note(f"then pack it: {typed(*COMMAND, *puzzle, '--check', *where, '--zip')}", whole=True)
+    typed = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    screen.note(f"next: try it: {typed(['python', shown(arguments.folder / 'guess.py')])}", whole=True)
+    screen.note(f"then pack it: {typed([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
 
 
 def shown(path):
     """A path as short as it can be said from here."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def typed(*words):
-    """A command as somebody types it."""
-    if os.name == "nt":
-        return " ".join(f'"{word}"' if " " in word else word for word in words)
-    return shlex.join(words)
 
 
 def main():
