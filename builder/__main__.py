@@ -85,11 +85,8 @@ def run():
     from builder.bundle import bundle
     from builder.screens.screen import Screen
 
+    check_paths(arguments, secret)
     screen = Screen()
-    if arguments.check is None:
-        bundle.check_folder(arguments.folder)
-        bundle.check_added_files(arguments.folder, secret)
-    check_paths(arguments)
     if arguments.check is None:
         certificate = build(arguments, secret, screen)
         bundle.write(arguments.folder, secret, certificate)
@@ -99,15 +96,18 @@ def run():
     hand_out(arguments, secret, certificate, screen)
 
 
-def check_paths(arguments):
+def check_paths(arguments, secret):
     """Raises PuzzleError where a file could not be written, or would be handed out, before the work is done."""
-    from builder.bundle.files import check_replaceable
+    from builder.bundle import bundle, files
 
+    if arguments.check is None:
+        bundle.check_folder(arguments.folder)
+        bundle.check_added_files(arguments.folder, secret)
     for path in filter(None, (arguments.puzzle, arguments.zip, arguments.sheet)):
         if path != GHOST and arguments.folder.resolve() in path.resolve().parents:
             raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
     for path in filter(None, (arguments.zip, arguments.sheet)):
-        check_replaceable(path)
+        files.check_replaceable(path)
 
 
 def build(arguments, secret, screen):
@@ -180,7 +180,7 @@ def hand_out(arguments, secret, certificate, screen):
         screen.note(f"zip: {shown(arguments.zip)}, for your solvers", whole=True)
         return
     puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
-    where = [] if arguments.out in (None, DEFAULT) else [shown(arguments.folder)]
+    where = [shown(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
     typed = subprocess.list2cmdline if os.name == "nt" else shlex.join
     screen.note(f"next: try it: {typed(['python', shown(arguments.folder / 'guess.py')])}", whole=True)
     screen.note(f"then pack it: {typed([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
