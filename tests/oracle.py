@@ -90,46 +90,54 @@ def gamma(k):
     return k * U / (1 - k * U)
 
 
-def worst_rounding(network, max_digits):
-    """How far a logit can be off if every rounding in the network goes the worst way, to first order: a float.
+def worst_rounding(network, batches):
+    """How far a logit can be off if every rounding in the network goes the worst way: a float.
 
     Each step of the network gets an error of its own, as large as its rounding can make it. The gradient says what it
-    does to the logit of each code. What all errors do together is the sum of their absolute effects.
+    does to the logit of each row of tokens. What all errors do together is the sum of their absolute effects, to first
+    order. It is also found by giving each error the sign of its gradient; where that is 0, any sign.
     """
-    network = copy.deepcopy(network).double()
-    heads = list(zip(network.attention_matrix_list, network.attention_output_list, strict=True))
+    network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
     worst = 0.0
-    for tokens in all_tokens(max_digits):
-        errors = []
+    for tokens in batches:
+        errors, sizes = [], []
 
-        def off(value, size, errors=errors):
-            error = torch.zeros_like(value, requires_grad=True)
-            errors.append((error, size.detach()))
-            return value + error
+        def no_error(value, size, errors=errors, sizes=sizes):
+            errors.append(torch.zeros_like(value, requires_grad=True))
+            sizes.append(size.detach())
+            return value + errors[-1]
 
-        def affine(layer, x, off=off):
-            size = gamma(x.shape[-1] + 1) * linear(x.abs(), layer.weight.abs(), layer.bias.abs())
-            return off(layer(x), size)
-
-        def product(a, b, off=off):
-            return off(a @ b, gamma(a.shape[-1]) * (a.abs() @ b.abs()))
-
-        rows = network.embedding(tokens)
-        rows = off(rows, U * rows.abs())
-        outputs = []
-        for matrix, output in heads:
-            query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
-            score = product(query, key.mT)
-            score = score - score.amax(-1, keepdim=True).detach()
-            look = off(score, U * score.abs()).exp()
-            look = off(look, 2 * EXP_ULPS * U * look)
-            total = look.sum(-1, keepdim=True)
-            weights = look / off(total, gamma(look.shape[-1]) * total)
-            mixture = product(off(weights, U * weights), affine(output.value_layer, rows))
-            outputs.append(affine(output.value_layer, mixture))
-        answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
-        logits = answer[:, 0, 1] - answer[:, 0, 0]
-        slopes = torch.autograd.grad(logits.sum(), [error for error, _ in errors])
-        effects = [(slope.abs() * size).flatten(1).sum(1) for slope, (_, size) in zip(slopes, errors, strict=True)]
-        worst = max(worst, sum(effects).max().item())
+        logits = logits_with_errors(network, tokens, no_error)
+        slopes = torch.autograd.grad(logits.sum(), errors)
+        effects = sum((slope.abs() * size).flatten(1).sum(1) for slope, size in zip(slopes, sizes, strict=True))
+        any_signs = (torch.randint(2, slope.shape, generator=generator) * 2 - 1 for slope in slopes)
+        signs = (torch.where(slope == 0, sign, slope.sign()) for slope, sign in zip(slopes, any_signs, strict=True))
+        moved = logits_with_errors(network, tokens, lambda value, size, signs=signs: value + next(signs) * size) - logits
+        worst = max(worst, effects.max().item(), moved.abs().max().item())
     return worst
+
+
+def logits_with_errors(network, tokens, off):
+    """The logits of a batch of tokens, (batch,). off(value, size) adds an error of up to this size to each step."""
+
+    def affine(layer, x):
+        return off(layer(x), gamma(x.shape[-1] + 1) * linear(x.abs(), layer.weight.abs(), layer.bias.abs()))
+
+    def product(a, b):
+        return off(a @ b, gamma(a.shape[-1]) * (a.abs() @ b.abs()))
+
+    rows = network.embedding(tokens)
+    rows = off(rows, U * rows.abs())
+    outputs = []
+    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
+        query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
+        score = product(query, key.mT)
+        score = score - score.amax(-1, keepdim=True).detach()
+        look = off(score, U * score.abs()).exp()
+        look = off(look, 2 * EXP_ULPS * U * look)
+        total = look.sum(-1, keepdim=True)
+        weights = look / off(total, gamma(look.shape[-1]) * total)
+        mixture = product(off(weights, U * weights), affine(output.value_layer, rows))
+        outputs.append(affine(output.value_layer, mixture))
+    answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
+    return answer[:, 0, 1] - answer[:, 0, 0]

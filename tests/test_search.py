@@ -24,7 +24,7 @@ def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
 def assert_matches_brute_force(circuits, secret, k):
     """Compares a search for the k hardest, and one for all codes above a limit, with a look at all codes."""
     exact = 2.0**-40 * (1 + circuits.bias.abs() + circuits.vote.abs().amax((1, 2)).sum()).item()
-    assert precision(circuits) == pytest.approx(exact)
+    assert precision(circuits) == pytest.approx(exact, abs=0)
     everything = table_logits(circuits)
     truth = hardest(everything, circuits.max_digits, secret, k)
 
@@ -70,6 +70,10 @@ def one_loud_digit(score):
     return circuits
 
 
+def loud_votes(vote):
+    return one_loud_digit(0.0)._replace(vote=torch.full((1, 2, 11), vote, dtype=torch.float64))
+
+
 @settings(max_examples=60)
 @given(tables(), st.sampled_from(["", "7", "05", "123"]), st.integers(1, 40))
 @example(one_loud_digit(650.0), "7", 3)
@@ -94,13 +98,27 @@ def test_the_search_finds_what_brute_force_finds_thousands_of_times(circuits, se
     [
         one_loud_digit(706.0),
         one_loud_digit(math.nan),
-        one_loud_digit(0.0)._replace(vote=torch.full((1, 2, 11), 1e308, dtype=torch.float64)),
+        loud_votes(1.2e307),
         one_loud_digit(0.0)._replace(bias=torch.tensor(math.inf)),
     ],
 )
 def test_tables_whose_products_could_overflow_are_refused(wild):
     with pytest.raises(OverflowError, match="^the network's scores and votes are too large to be searched$"):
         search(wild, "7")
+
+
+def test_tables_whose_products_are_just_small_enough_are_searched():
+    found = search(loud_votes(1.1e307), "7")  # 8 times that, for CLS and a digit, is below 1.8e308
+    assert found.complete and found.logits.item() == pytest.approx(1.1e307)
+
+
+def test_codes_that_differ_by_more_than_the_precision_are_told_apart():
+    """All looks are equal, so the bounds are exact. Those of two digits have logits a little more than it apart."""
+    circuits = random_circuits(2, heads=1, loudness=0.0)
+    digits = torch.arange(11, dtype=torch.float64)
+    circuits = circuits._replace(vote=torch.stack([digits * 0, 10 * digits, digits])[None])
+    circuits = circuits._replace(vote=circuits.vote * 4.5 * 2.0**-40)
+    assert_matches_brute_force(circuits, "47", k=60)
 
 
 @pytest.mark.parametrize("loudness", [0.0, 1.0, 100.0])
