@@ -97,8 +97,7 @@ def worst_rounding(network, batches):
     does to the logit of each row of tokens. What all errors do together is the sum of their absolute effects, to first
     order. It is also found by giving each error the sign of its gradient; where that is 0, any sign.
     """
-    network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
-    worst = 0.0
+    network, generator, worst = copy.deepcopy(network).double(), torch.Generator().manual_seed(0), 0.0
     for tokens in batches:
         errors, sizes = [], []
 
@@ -110,10 +109,10 @@ def worst_rounding(network, batches):
         logits = logits_with_errors(network, tokens, no_error)
         slopes = torch.autograd.grad(logits.sum(), errors)
         effects = sum((slope.abs() * size).flatten(1).sum(1) for slope, size in zip(slopes, sizes, strict=True))
-        any_signs = (torch.randint(2, slope.shape, generator=generator) * 2 - 1 for slope in slopes)
-        signs = (torch.where(slope == 0, sign, slope.sign()) for slope, sign in zip(slopes, any_signs, strict=True))
-        moved = logits_with_errors(network, tokens, lambda value, size, signs=signs: value + next(signs) * size) - logits
-        worst = max(worst, effects.max().item(), moved.abs().max().item())
+        tiny = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
+        signs = ((slope + sign).sign() for slope, sign in zip(slopes, tiny, strict=True))
+        moved = logits_with_errors(network, tokens, lambda value, size, signs=signs: value + next(signs) * size)
+        worst = max(worst, effects.max().item(), (moved - logits).abs().max().item())
     return worst
 
 

@@ -274,23 +274,13 @@ def test_weights_are_loaded_as_torch_loads_them(network):
     assert dump(mine) == dump(theirs) == weights and not any(weight.requires_grad for weight in mine.parameters())
 
 
-def damaged(weights):
-    """Bytes that are not these weights any more, by what happened to them."""
-    yield "nothing", b""
-    yield "a text", b"not found\n"
-    yield "cut short", weights[:-100]
-    yield "half", weights[: len(weights) // 2]
+def test_damaged_weights_are_refused_in_one_sentence(network):
+    weights, another = dump(network), io.BytesIO()
+    torch.save({"another": torch.zeros(1)}, another)
     flipped = bytearray(weights)
     with zipfile.ZipFile(io.BytesIO(weights)) as archive:
         flipped[archive.getinfo("archive/data/0").header_offset + 200] ^= 1
-    yield "one bit flipped", bytes(flipped)
-    yield "two archives, which zipfile and torch.load read differently", weights + dump(NeuralNetwork(10))
-    buffer = io.BytesIO()
-    torch.save({"another": torch.zeros(1)}, buffer)
-    yield "weights of something else", buffer.getvalue()
-
-
-def test_damaged_weights_are_refused_in_one_sentence(network):
-    for what, weights in damaged(dump(network)):
+    two_archives = weights + dump(NeuralNetwork(10))  # zipfile reads the second one, torch.load the first
+    for damaged in (b"", b"not found\n", weights[:-100], bytes(flipped), two_archives, another.getvalue()):
         with pytest.raises(PuzzleError, match="^the weights are damaged, or not those of this network$"):
-            load(weights)
+            load(damaged)
