@@ -26,11 +26,9 @@ def all_codes(max_digits):
 
 
 @torch.no_grad()
-def table_logits(circuits, digits=None):
-    """The logits by the tables of all codes of up to so many digits, in the order of all_codes: (n,), float64."""
-    codes = all_codes(digits or circuits.max_digits)
-    codes = pad(codes, (0, circuits.max_digits - codes.shape[1]), value=BLANK)
-    return torch.cat([circuits.double().logits(part) for part in codes.split(100_000)])
+def table_logits(circuits):
+    """The logits of all codes by the tables, in the order of all_codes: (n,), float64."""
+    return torch.cat([circuits.double().logits(part) for part in all_codes(circuits.max_digits).split(100_000)])
 
 
 def all_tokens(max_digits):
@@ -57,32 +55,6 @@ def hardest(logits, max_digits, secret, k):
     order = logits.argsort(descending=True)[: k + 1]
     found = [(decode(codes[i]), logits[i].item()) for i in order]
     return [(code, logit) for code, logit in found if code != secret][:k]
-
-
-@torch.no_grad()
-def shuffled(network, seed):
-    """The same network with its hidden numbers in another order, so that every sum is taken in another order."""
-    network = copy.deepcopy(network)
-    generator = torch.Generator().manual_seed(seed)
-    n = network.embedding.position.shape[1]
-    order = torch.randperm(n, generator=generator)
-    for table in (network.embedding.weight, network.embedding.position):
-        table.copy_(table[:, order])
-    blocks = []
-    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
-        inside = torch.randperm(n, generator=generator)
-        for layer in (matrix.query_layer, matrix.key_layer):
-            layer.weight.copy_(layer.weight[inside][:, order])
-            layer.bias.copy_(layer.bias[inside])
-        # The value layer is applied to its own result: its rows and columns keep one order.
-        output.value_layer.weight.copy_(output.value_layer.weight[order][:, order])
-        output.value_layer.bias.copy_(output.value_layer.bias[order])
-        blocks.append(order + len(blocks) * n)
-    last = torch.randperm(n, generator=generator)
-    network.projection.weight.copy_(network.projection.weight[last][:, torch.cat(blocks)])
-    network.projection.bias.copy_(network.projection.bias[last])
-    network.output.weight.copy_(network.output.weight[:, last])
-    return network
 
 
 def gamma(k):
