@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from builder.model import CLS
 from builder.proof.circuits import BLANK, answer
@@ -11,6 +11,7 @@ from builder.proof.codes import decode
 
 U = 2.0**-24  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
 EXP_ULPS = 4
+SMALLEST = 2.0**-126
 
 
 def digits(length):
@@ -62,53 +63,58 @@ def gamma(k):
     return k * U / (1 - k * U)
 
 
-def worst_rounding(network, batches):
-    """How far a logit can be off if every rounding in the network goes the worst way: a float.
+def worst_rounding(network, tokens):
+    """How far a logit is off if every rounding in the network goes the worst way, for a batch of tokens: a float.
 
-    Each step of the network gets an error of its own, as large as its rounding can make it. The gradient says what it
-    does to the logit of each row of tokens. What all errors do together is the sum of their absolute effects, to first
-    order. It is also found by giving each error the sign of its gradient; where that is 0, any sign.
+    Each step gets an error, as large as its rounding can make it, with the sign of its effect on the logit. The gradient
+    tells this sign; where it is 0, any sign is tried.
     """
-    network, generator, worst = copy.deepcopy(network).double(), torch.Generator().manual_seed(0), 0.0
-    for tokens in batches:
-        errors, sizes = [], []
+    network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
+    errors = []
 
-        def no_error(value, size, errors=errors, sizes=sizes):
-            errors.append(torch.zeros_like(value, requires_grad=True))
-            sizes.append(size.detach())
-            return value + errors[-1]
+    def no_error(value, size):
+        errors.append(torch.zeros_like(value, requires_grad=True))
+        return value + errors[-1]
 
-        logits = logits_with_errors(network, tokens, no_error)
-        slopes = torch.autograd.grad(logits.sum(), errors)
-        effects = sum((slope.abs() * size).flatten(1).sum(1) for slope, size in zip(slopes, sizes, strict=True))
-        tiny = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
-        signs = ((slope + sign).sign() for slope, sign in zip(slopes, tiny, strict=True))
-        moved = logits_with_errors(network, tokens, lambda value, size, signs=signs: value + next(signs) * size)
-        worst = max(worst, effects.max().item(), (moved - logits).abs().max().item())
-    return worst
+    logits = logits_with_errors(network, tokens, no_error)
+    slopes = torch.autograd.grad(logits.sum(), errors)
+    noise = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
+    signs = ((slope + tiny).sign() for slope, tiny in zip(slopes, noise, strict=True))
+    return (
+        (logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size) - logits)
+        .abs()
+        .max()
+        .item()
+    )
 
 
 def logits_with_errors(network, tokens, off):
-    """The logits of a batch of tokens, (batch,). off(value, size) adds an error of up to this size to each step."""
+    """The logits of a batch of tokens, (batch,). off(value, size) adds an error of up to this size to each step.
+
+    What is smaller than SMALLEST can count as 0: each factor of a product, the product, the sum.
+    """
+
+    def product(a, b, terms):
+        size = gamma(terms) * (a.abs() @ b.abs())
+        lost = SMALLEST * (a.abs().sum(-1, keepdim=True) + b.abs().sum(-2, keepdim=True) + 2 * a.shape[-1])
+        return off(a @ b, size + lost)
 
     def affine(layer, x):
-        return off(layer(x), gamma(x.shape[-1] + 1) * linear(x.abs(), layer.weight.abs(), layer.bias.abs()))
-
-    def product(a, b):
-        return off(a @ b, gamma(a.shape[-1]) * (a.abs() @ b.abs()))
+        weight = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+        return product(pad(x, (0, 1), value=1.0), weight.T, weight.shape[1])
 
     rows = network.embedding(tokens)
-    rows = off(rows, U * rows.abs())
+    rows = off(rows, U * rows.abs() + 3 * SMALLEST)
     outputs = []
     for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
         query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
-        score = product(query, key.mT)
+        score = product(query, key.mT, key.shape[-1])
         score = score - score.amax(-1, keepdim=True).detach()
         look = off(score, U * score.abs()).exp()
-        look = off(look, 2 * EXP_ULPS * U * look)
+        look = off(look, 2 * EXP_ULPS * U * look + SMALLEST)
         total = look.sum(-1, keepdim=True)
         weights = look / off(total, gamma(look.shape[-1]) * total)
-        mixture = product(off(weights, U * weights), affine(output.value_layer, rows))
+        mixture = product(off(weights, U * weights), affine(output.value_layer, rows), weights.shape[-1])
         outputs.append(affine(output.value_layer, mixture))
     answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
     return answer[:, 0, 1] - answer[:, 0, 0]

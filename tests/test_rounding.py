@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.model import CLS, NeuralNetwork, tokenize
+from builder.proof import rounding
 from builder.proof.circuits import read_circuits
 from builder.proof.rounding import rounding_bound
+from tests import oracle
 from tests.helpers import changed
-from tests.oracle import all_tokens, network_logits, table_logits, worst_rounding
+from tests.oracle import network_logits, table_logits
 
 
 def largest_difference(network):
@@ -72,6 +74,13 @@ def test_a_network_that_could_overflow_has_no_bound():
                 copy.get_parameter(name).view(-1)[-1] = value
 
             assert rounding_bound(changed(network, change)) == math.inf
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.projection.bias[0] = 2.0**120
+        assert rounding_bound(network) < math.inf
+        network.projection.bias[0] = 2.0**120 * (1 + 2.0**-23)
+    assert rounding_bound(network) == math.inf
 
 
 LARGE = 2.0**12
@@ -85,52 +94,75 @@ def lossy(step):
     """
     network = NeuralNetwork(2, 1, 16 if step == "weights" else 1)
     query, key = network.attention_matrix_list[0].query_layer, network.attention_matrix_list[0].key_layer
-    value = network.attention_output_list[0].value_layer
+    value, projection, output = network.attention_output_list[0].value_layer, network.projection, network.output
     for parameter in network.parameters():
         parameter.zero_()
-    network.embedding.weight.copy_(torch.tensor([[1.0, 1.0]] * CLS + [[1.0, -1.0]]))
-    value.weight[1, 1] = network.projection.weight[0, 0] = network.projection.weight[1, 1] = 1
-    network.output.weight[1] = 1
-    if step in ("query", "key", "value"):
-        layer = {"query": query, "key": key, "value": value}[step]
-        layer.weight.copy_(torch.tensor([[LARGE, 0], [0, 0]]))
-        layer.bias[0] = -LARGE
+    network.embedding.weight.copy_(torch.tensor([[1.0, -99.0]] * CLS + [[1.0, -1.0]]))
+    network.embedding.position[1:, 1] = 100  # CLS is never there
+    value.weight[1, 1] = projection.weight[0, 0] = projection.weight[1, 1] = 1
+    output.weight[1] = 1
+    if step in ("query", "key", "value", "query and key"):
+        for layer in {"query": [query], "key": [key], "value": [value]}.get(step, [query, key]):
+            layer.weight[0] = torch.tensor([LARGE, 0])
+            layer.bias[0] = -LARGE
     if step == "query":
         key.weight[0, 1] = 1
+        network.embedding.weight[CLS, 0], query.bias[0] = 2, -2 * LARGE
     if step == "key":
         query.bias[0] = 1
     if step == "score":
         query.bias.fill_(64)
         key.weight[:, 1] = torch.tensor([64.0, -64.0])
-    if step == "query and key":  # both are 0 and off, and so their product is
+    if step == "query and key":  # each is 0 and off, and so their product is off
         for layer in (query, key):
-            layer.weight[0, 0], layer.bias[0] = 64 * LARGE, -64 * LARGE
+            layer.weight *= 64
+            layer.bias *= 64
     if step == "weights":  # all the same, and half of the digits have the opposite vote
-        network.embedding.weight[:5, 1] = -1
-        network.embedding.position[1:9, 1] = 0
+        network.embedding.weight[:5, 1] = -101
     if step == "values":  # 0 and off, and both logits get them alike
         network.embedding.weight.copy_(torch.tensor([[1.0, -1.0]] * (CLS + 1)))
+        network.embedding.position.zero_()
         value.weight.copy_(torch.tensor([[LARGE, LARGE], [0, 0]]))
-        network.output.weight.copy_(torch.tensor([[LARGE, 0], [LARGE, 0]]))
+        output.weight.copy_(torch.tensor([[LARGE, 0], [LARGE, 0]]))
+    if step == "projection":
+        value.weight[0, 0], value.weight[1, 1], projection.weight[0, 0], projection.bias[0] = 1, 0, LARGE, -LARGE
+    if step == "output":
+        value.weight[0, 0], value.weight[1, 1], output.weight[1, 0], output.bias[1] = 1, 0, LARGE, -LARGE
     return network
 
 
-def test_the_bound_holds_where_every_rounding_goes_the_worst_way():
+def coarse(monkeypatch, unit, smallest):
+    """The bound and the oracle are for an arithmetic with this unit roundoff and smallest number."""
+    for module in (rounding, oracle):
+        monkeypatch.setattr(module, "U", unit)
+        monkeypatch.setattr(module, "SMALLEST", smallest)
+
+
+@pytest.mark.parametrize(("unit", "smallest"), [(2**-24, 2**-126), (2**-8, 2**-126), (2**-30, 2**-10)])
+def test_the_bound_holds_where_every_rounding_goes_the_worst_way(monkeypatch, unit, smallest):
+    """In float32, and in coarse arithmetics, where errors of errors count, or numbers that are lost."""
+    coarse(monkeypatch, unit, smallest)
     for seed in range(100):
         network = tiny_network(seed)
-        assert worst_rounding(network, all_tokens(1)) <= rounding_bound(network) * (1 + 1e-4), seed
+        assert oracle.worst_rounding(network, *oracle.all_tokens(1)) <= rounding_bound(network), seed
+
+
+FLOAT32, LOSES_SMALL_NUMBERS = (2**-24, 2**-126), (2**-50, 2**-30)
 
 
 @pytest.mark.parametrize(
-    ("step", "factor"),
-    [("query", 1), ("key", 1), ("score", 1), ("value", 1), ("query and key", 1), ("weights", 1.9), ("values", 1)],
+    ("step", "arithmetic", "factor"),
+    [(step, FLOAT32, 1) for step in ("query", "key", "score", "value", "query and key", "values")]
+    + [("weights", FLOAT32, 1.893), ("projection", FLOAT32, 2.278), ("output", FLOAT32, 1.810)]
+    + [("weights", LOSES_SMALL_NUMBERS, 1.993), ("value", LOSES_SMALL_NUMBERS, 2.2)],
 )
-def test_the_bound_is_tight_where_one_step_loses_most(step, factor):
-    """A factor: softmax weights sum to one, and the bound counts their errors above and below the fraction."""
+def test_the_bound_is_tight_where_one_step_loses_most(monkeypatch, step, arithmetic, factor):
+    """A factor: the bound adds up sizes, and counts each exp above and below the fraction."""
+    coarse(monkeypatch, *arithmetic)
     network = lossy(step)
     tokens = tokenize("0123456789567890" if step == "weights" else "7").repeat(500, 1)  # each tries other signs
-    worst, bound = worst_rounding(network, [tokens]), rounding_bound(network)
-    assert worst <= bound * (1 + 1e-4) and bound == pytest.approx(factor * worst, rel=0.01)
+    worst, bound = oracle.worst_rounding(network, tokens), rounding_bound(network)
+    assert worst <= bound == pytest.approx(factor * worst, rel=0.001)
 
 
 def test_a_trained_network_is_within_its_bound_in_float32_and_float64_and_it_is_not_far_above(network):
