@@ -66,8 +66,8 @@ def gamma(k):
 def worst_rounding(network, tokens):
     """How far a logit is off if every rounding in the network goes the worst way, for a batch of tokens: a float.
 
-    Each step gets an error, as large as its rounding can make it, with the sign of its effect on the logit. The gradient
-    tells this sign; where it is 0, any sign is tried.
+    Each step gets an error, as large as its rounding can make it, with the sign that the gradient tells. Where that is
+    0, any sign is tried.
     """
     network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
     errors = []
