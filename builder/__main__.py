@@ -13,6 +13,7 @@ README.md or start.ipynb that you edited, and to hand out a file that tells the 
 import argparse
 import os
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -84,11 +85,8 @@ def run():
     from builder.bundle import bundle
     from builder.screens.screen import Screen
 
+    check_paths(arguments, secret)
     screen = Screen()
-    if arguments.check is None:
-        bundle.check_folder(arguments.folder)
-        bundle.check_added_files(arguments.folder, secret)
-    check_paths(arguments)
     if arguments.check is None:
         certificate = build(arguments, secret, screen)
         bundle.write(arguments.folder, secret, certificate)
@@ -98,15 +96,18 @@ def run():
     hand_out(arguments, secret, certificate, screen)
 
 
-def check_paths(arguments):
+def check_paths(arguments, secret):
     """Raises PuzzleError where a file could not be written, or would be handed out, before the work is done."""
-    from builder.bundle.files import check_replaceable
+    from builder.bundle import bundle, files
 
+    if arguments.check is None:
+        bundle.check_folder(arguments.folder)
+        bundle.check_added_files(arguments.folder, secret)
     for path in filter(None, (arguments.puzzle, arguments.zip, arguments.sheet)):
         if path != GHOST and arguments.folder.resolve() in path.resolve().parents:
             raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
     for path in filter(None, (arguments.zip, arguments.sheet)):
-        check_replaceable(path)
+        files.check_replaceable(path)
 
 
 def build(arguments, secret, screen):
@@ -115,21 +116,19 @@ def build(arguments, secret, screen):
 
     for sentence in advise(secret):
         screen.note(f"advice: {sentence}", style="yellow")
-    start, certificates = time.perf_counter(), []
+    start = time.perf_counter()
     with screen:
         for training_round in train(secret, arguments.seed or 0, ATTEMPTS, screen.proving):
             screen.learning(training_round)
-            if training_round.certificate:
-                certificates.append(training_round.certificate)
-                if not training_round.certificate.holds:
-                    screen.note(f"seed {training_round.seed} did not learn it, so the next one tries")
-    if not certificates[-1].holds:
-        screen.certificate(max(certificates, key=lambda certificate: certificate.promises_kept))
+            if training_round.certificate and not training_round.certificate.holds:
+                screen.note(f"seed {training_round.seed} did not learn it")
+    if not training_round.certificate.holds:
+        screen.certificate(training_round.certificate)
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
         raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn it, and nothing is written: {mend} may be possible")
     seconds = time.perf_counter() - start
     screen.note(f"learnt with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
-    return certificates[-1]
+    return training_round.certificate
 
 
 def check(arguments, secret, screen):
@@ -181,22 +180,16 @@ def hand_out(arguments, secret, certificate, screen):
         screen.note(f"zip: {shown(arguments.zip)}, for your solvers", whole=True)
         return
     puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
-    where = [] if arguments.out in (None, DEFAULT) else [shown(arguments.folder)]
-    screen.note(f"next: try it: {typed('python', shown(arguments.folder / 'guess.py'))}", whole=True)
-    screen.note(f"then pack it: {typed(*COMMAND, *puzzle, '--check', *where, '--zip')}", whole=True)
+    where = [shown(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
+    typed = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    screen.note(f"next: try it: {typed(['python', shown(arguments.folder / 'guess.py')])}", whole=True)
+    screen.note(f"then pack it: {typed([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
 
 
 def shown(path):
     """A path as short as it can be said from here."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def typed(*words):
-    """A command as somebody types it."""
-    if os.name == "nt":
-        return " ".join(f'"{word}"' if " " in word else word for word in words)
-    return shlex.join(words)
 
 
 def main():

@@ -33,12 +33,10 @@ def _too_few_for_decoys(secret):
 
 def _mirrored(pictures):
     """With decoys a cell depends on its two digits alone, so a few numbers show every pair of digits there is."""
-    flips = {
-        "left and right": lambda picture: tuple(row[::-1] for row in picture),
-        "top and bottom": lambda picture: picture[::-1],
-    }
-    for sides, flip in flips.items():
-        if all(flip(picture) == picture for picture in pictures):
+    flipped_rows = tuple(tuple(row[::-1] for row in picture) for picture in pictures)
+    upside_down = tuple(picture[::-1] for picture in pictures)
+    for sides, flipped in (("left and right", flipped_rows), ("top and bottom", upside_down)):
+        if flipped == pictures:
             yield (
                 f"in every picture, {sides} are mirror images: solvers who compare digits see which ones belong "
                 "together, so draw something less regular"

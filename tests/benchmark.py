@@ -151,7 +151,7 @@ def largest_difference(network, digits):
     dice = torch.Generator().manual_seed(0)
     codes = all_codes(digits) if digits <= 5 else random_codes(SAMPLE, digits, dice)
     codes = codes[(codes != BLANK).sum(1).argsort(stable=True)]  # short ones first, as they are asked
-    by_tables = read_circuits(network).double().logits(codes)
+    by_tables = read_circuits(network).logits(codes)
     return (logits_of(network, tokens_by_length(codes)) - by_tables).abs().max().item()
 
 

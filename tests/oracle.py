@@ -80,12 +80,8 @@ def worst_rounding(network, tokens):
     slopes = torch.autograd.grad(logits.sum(), errors)
     noise = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
     signs = ((slope + tiny).sign() for slope, tiny in zip(slopes, noise, strict=True))
-    return (
-        (logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size) - logits)
-        .abs()
-        .max()
-        .item()
-    )
+    off = logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size)
+    return (off - logits).abs().max().item()
 
 
 def logits_with_errors(network, tokens, off):

@@ -18,7 +18,9 @@ def main():
     code = Secret.read(GHOST).code
     wrong = code[:2] + code[:1:-1]
     network = load((PUZZLE / "classifier" / "torch_state_dict").read_bytes())
-    console = Console(record=True, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, highlight=False, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     for number in (wrong, code):
         console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)
         show(console, *ask(network, tokenize, number))

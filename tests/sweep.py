@@ -15,6 +15,7 @@ import time
 from typing import NamedTuple
 
 import torch
+from rich.console import Console
 from rich.progress import track
 
 from builder.proof.certify import Certificate
@@ -109,7 +110,7 @@ def main():
     torch.set_num_threads(1)
     failed = []
     for name, secrets in groups(arguments.share, arguments.seed):
-        built = [build(secret) for secret in track(secrets, name)]
+        built = [build(secret) for secret in track(secrets, name, console=Console(stderr=True), transient=True)]
         print(report(name, built), flush=True)
         failed += [puzzle.secret for puzzle in built if not puzzle.certificate.holds]
     for secret in failed:

@@ -12,8 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder.bundle import bundle
-from builder.bundle.notebook import make_notebook
-from builder.bundle.readme import draw_examples, is_untouched, make_readme
+from builder.bundle.texts import draw_examples, is_untouched, make_notebook, make_readme
 from builder.model import NeuralNetwork
 from builder.proof.weights import dump
 from builder.secret import MAX_DIGITS, Secret

@@ -8,7 +8,7 @@ import torch
 from matplotlib.image import imread
 from rich.console import Console
 
-from builder.bundle.readme import draw_examples
+from builder.bundle.texts import draw_examples
 from builder.model import NeuralNetwork, tokenize
 from builder.proof.weights import dump, load
 from builder.screens import sheet

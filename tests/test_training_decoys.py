@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builder.errors import PuzzleError
 from builder.model import tokenize
 from builder.proof.certify import CELL, cell_errors
 from builder.proof.circuits import read_circuits
@@ -88,32 +87,10 @@ def test_other_seeds_draw_other_decoys(ghost):
     assert not torch.equal(matrices(first, tokens).round(), matrices(second, tokens).round())
 
 
-@pytest.mark.parametrize("code", ["00", "131", "20131"])
-def test_a_code_with_a_repeated_digit_is_refused(code):
-    size = 1 + len(code)
-    picture = ("#" * size + "\n") * size
-    text = f"code = '{code}'\npictures = ['''\n{picture}''']\ndecoys = "
-    assert not Secret.parse(f"{text} false".encode()).decoys
-    with pytest.raises(PuzzleError, match="decoys need a code whose digits all differ"):
-        Secret.parse(f"{text} true".encode())
-
-
-def test_decoys_with_one_picture_are_refused_from_8_digits_on():
-    def puzzle(digits, pictures):
-        rows = ["." * place + "#" * (1 + digits - place) for place in range(1 + digits)]  # no two places are alike
-        drawing = "'''\n{}\n'''".format("\n".join(rows))
-        drawings = ", ".join([drawing] * pictures)
-        return f"code = '{'012345678'[:digits]}'\npictures = [{drawings}]\ndecoys = true".encode()
-
-    assert Secret.parse(puzzle(7, 1)).decoys and Secret.parse(puzzle(8, 2)).decoys
-    with pytest.raises(PuzzleError, match="two pictures or more where the code has over 7 digits"):
-        Secret.parse(puzzle(8, 1))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "heads"),
-    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("2053174", 1), ("0123456789", 2), ("0123456789", 4)],
+    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("205317", 1), ("0123456789", 2), ("0123456789", 4)],
 )
 def test_decoys_of_other_sizes_are_certified(code, heads):
     size = 1 + len(code)

@@ -6,8 +6,7 @@ import zipfile
 from pathlib import Path
 
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
-from builder.bundle.notebook import make_notebook
-from builder.bundle.readme import is_untouched, make_readme
+from builder.bundle.texts import is_untouched, make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
 from builder.proof.weights import load
 from builder.secret import check_text

@@ -145,7 +145,7 @@ def certify(network, secret, watch=None):
     weights, given = dump(network), network
     network, inputs = load(weights), count_codes(secret.max_digits)
     survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
-    circuits = read_circuits(network).double()
+    circuits = read_circuits(network)
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:

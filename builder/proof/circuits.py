@@ -38,11 +38,11 @@ class Circuits(NamedTuple):
         return self.score.shape[1] - 1
 
     def double(self):
-        """The same tables in float64, cut off from the network's gradients."""
-        return Circuits(*(table.detach().double() for table in self))
+        """The same tables in float64."""
+        return Circuits(*(table.double() for table in self))
 
     def logits(self, codes):
-        """The logits of codes of mixed lengths, differentiable.
+        """The logits of codes of mixed lengths.
 
         codes: (batch, max_digits), digits 0 to 9, and BLANK where the code has ended. Returns shape (batch,).
         """
@@ -64,14 +64,9 @@ def answer(network, tokens):
         hook.remove()
 
 
-def float64_weights(network):
-    """The network's parameters by name, in float64, differentiable with respect to the network's own."""
-    return {name: parameter.double() for name, parameter in network.named_parameters()}
-
-
 def read_circuits(network):
-    """The circuits of a network in float64, differentiable with respect to its parameters."""
-    weights = float64_weights(network)
+    """The circuits of a network, in float64 whatever the network's own type."""
+    weights = {name: weight.double() for name, weight in network.state_dict().items()}
 
     def layer(name, rows):
         return rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]

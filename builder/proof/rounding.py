@@ -19,7 +19,6 @@ import torch
 from torch.nn.functional import pad
 
 from builder.model import CLS
-from builder.proof.circuits import float64_weights
 
 U = 2.0**-24  # the unit roundoff of float32
 EXP_ULPS = 4
@@ -38,7 +37,7 @@ def rounding_bound(network):
     The logit is output[1] - output[0], the argument of the sigmoid that the network returns. The bound is infinite
     where a layer could overflow, or where a weight is NaN.
     """
-    weights = {name: weight.detach() for name, weight in float64_weights(network).items()}
+    weights = {name: weight.double() for name, weight in network.state_dict().items()}
     sizes = []  # sums of absolute values
 
     def layer(name):

@@ -165,7 +165,7 @@ def network_logits(network):
 
 def table_logits(network):
     """The same function, but quicker: it reads them off the circuits."""
-    circuits = read_circuits(network).double()
+    circuits = read_circuits(network)
     return lambda codes: circuits.logits(pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK))
 
 

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from builder.bundle.files import MADE_HERE, write_files
-from builder.bundle.readme import draw_examples
+from builder.bundle.texts import draw_examples
 from builder.model import tokenize
 from builder.proof.weights import load
 
@@ -48,14 +48,10 @@ def draw_sheet(secret, certificate, path, attacks=()):
 def _numbers(secret, certificate):
     """The numbers on the sheet, and what each of them is: {number: words}."""
     example = draw_examples(secret, secret.max_digits, certificate.weights)[0]
-    chosen = [(secret.code, "the code"), (secret.code[:-1], "the code without its last digit")]
-    chosen += [(code, "the closest wrong number") for code in certificate.hardest_codes[:1]]
-    chosen += [(example, "a wrong number drawn by lot")]
-    numbers = {}
-    for number, what in chosen:
-        if number:
-            numbers[number] = f"{numbers[number]} and {what}" if number in numbers else what
-    return numbers
+    numbers = {example: "a wrong number drawn by lot"}
+    numbers |= {code: "the closest wrong number" for code in certificate.hardest_codes[:1]}
+    numbers |= {secret.code[:-1]: "the code without its last digit", secret.code: "the code"}
+    return {number: what for number, what in reversed(numbers.items()) if number}
 
 
 @torch.no_grad()

@@ -4,8 +4,6 @@ Where the heads look is known by now. So the logit is linear in the votes, and l
 codes are random ones, close ones (one digit off), and hard ones, which a search finds anew after every fit.
 """
 
-import copy
-
 import torch
 from torch.nn.functional import pad
 
@@ -33,7 +31,7 @@ class Lesson:
     def __init__(self, secret, network, generator):
         """network: has its queries already, as they are in float32."""
         self.secret, self.network, self.inputs = secret, network, inputs(network)
-        self.score = read_circuits(copy.deepcopy(network).double()).score.permute(1, 2, 0)  # (positions, 11, heads)
+        self.score = read_circuits(network).score.permute(1, 2, 0)  # (positions, 11, heads)
         self.votes = self.inputs.new_zeros(self.score.shape[2], self.inputs.shape[2])
         self.right = encode(secret.code, secret.max_digits)
         codes = random_codes(RANDOM_CODES, secret.max_digits, generator)

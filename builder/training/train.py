@@ -40,15 +40,14 @@ def train(secret, seed=0, max_attempts=10, watch=None):
     watch: if given, called while a certificate is made, as `search` calls it.
     """
     for attempt in range(seed, seed + max_attempts):
-        for progress in _attempt(secret, attempt, watch):
-            yield progress
-        if progress.certificate.holds:
+        certificate = yield from _attempt(secret, attempt, watch)
+        if certificate.holds:
             return
 
 
 @torch.no_grad()
 def _attempt(secret, seed, watch):
-    """The rounds of one attempt, the last one with a certificate."""
+    """Yields the rounds of one attempt, the last one with a certificate. Returns this certificate."""
     generator = torch.Generator().manual_seed(seed)
     network = draw(secret, generator)
     recipe = decoys if secret.decoys else pictures
@@ -63,7 +62,7 @@ def _attempt(secret, seed, watch):
             certificate = certify(network, secret, watch)
         yield Round(seed, step, hardest, gap, certificate)
         if certificate:
-            return
+            return certificate
 
 
 def finish(network, lesson, gap, generator):

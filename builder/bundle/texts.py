@@ -1,5 +1,6 @@
-"""The solvers' README, made for each bundle from the template readme.md."""
+"""The solvers' README and starter notebook, made for each bundle from the templates readme.md and start.ipynb."""
 
+import json
 import random
 import re
 import zlib
@@ -42,6 +43,13 @@ def make_readme(secret, network, weights):
         inputs=f"{count_codes(max_digits):,}",
         longest=counted(max_digits, "digit"),
     )
+
+
+def make_notebook(secret, network, weights):
+    """The notebook (bytes, nbformat 4.5) that solvers may start from. Arguments as of make_readme."""
+    first, _, _, fourth, fifth = draw_examples(secret, len(network.embedding.position) - 1, weights)
+    title = json.dumps(secret.title, ensure_ascii=False)[1:-1]  # inside the quotes of a JSON string
+    return fill("start.ipynb", title=title, first=first, fourth=fourth, fifth=fifth)
 
 
 def fill(template, **values):
