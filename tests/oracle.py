@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from builder.model import CLS
 from builder.proof.circuits import BLANK, answer
@@ -11,6 +11,7 @@ from builder.proof.codes import decode
 
 U = 2.0**-24  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
 EXP_ULPS = 4
+SMALLEST = 2.0**-126
 
 
 def digits(length):
@@ -26,11 +27,9 @@ def all_codes(max_digits):
 
 
 @torch.no_grad()
-def table_logits(circuits, digits=None):
-    """The logits by the tables of all codes of up to so many digits, in the order of all_codes: (n,), float64."""
-    codes = all_codes(digits or circuits.max_digits)
-    codes = pad(codes, (0, circuits.max_digits - codes.shape[1]), value=BLANK)
-    return torch.cat([circuits.double().logits(part) for part in codes.split(100_000)])
+def table_logits(circuits):
+    """The logits of all codes by the tables, in the order of all_codes: (n,), float64."""
+    return torch.cat([circuits.double().logits(part) for part in all_codes(circuits.max_digits).split(100_000)])
 
 
 def all_tokens(max_digits):
@@ -59,77 +58,59 @@ def hardest(logits, max_digits, secret, k):
     return [(code, logit) for code, logit in found if code != secret][:k]
 
 
-@torch.no_grad()
-def shuffled(network, seed):
-    """The same network with its hidden numbers in another order, so that every sum is taken in another order."""
-    network = copy.deepcopy(network)
-    generator = torch.Generator().manual_seed(seed)
-    n = network.embedding.position.shape[1]
-    order = torch.randperm(n, generator=generator)
-    for table in (network.embedding.weight, network.embedding.position):
-        table.copy_(table[:, order])
-    blocks = []
-    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
-        inside = torch.randperm(n, generator=generator)
-        for layer in (matrix.query_layer, matrix.key_layer):
-            layer.weight.copy_(layer.weight[inside][:, order])
-            layer.bias.copy_(layer.bias[inside])
-        # The value layer is applied to its own result: its rows and columns keep one order.
-        output.value_layer.weight.copy_(output.value_layer.weight[order][:, order])
-        output.value_layer.bias.copy_(output.value_layer.bias[order])
-        blocks.append(order + len(blocks) * n)
-    last = torch.randperm(n, generator=generator)
-    network.projection.weight.copy_(network.projection.weight[last][:, torch.cat(blocks)])
-    network.projection.bias.copy_(network.projection.bias[last])
-    network.output.weight.copy_(network.output.weight[:, last])
-    return network
-
-
 def gamma(k):
     """The relative error of a value that went through k roundings."""
     return k * U / (1 - k * U)
 
 
-def worst_rounding(network, max_digits):
-    """How far a logit can be off if every rounding in the network goes the worst way, to first order: a float.
+def worst_rounding(network, tokens):
+    """How far a logit is off if every rounding in the network goes the worst way, for a batch of tokens: a float.
 
-    Each step of the network gets an error of its own, as large as its rounding can make it. The gradient says what it
-    does to the logit of each code. What all errors do together is the sum of their absolute effects.
+    Each step gets an error, as large as its rounding can make it, with the sign that the gradient tells. Where that is
+    0, any sign is tried.
     """
-    network = copy.deepcopy(network).double()
-    heads = list(zip(network.attention_matrix_list, network.attention_output_list, strict=True))
-    worst = 0.0
-    for tokens in all_tokens(max_digits):
-        errors = []
+    network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
+    errors = []
 
-        def off(value, size, errors=errors):
-            error = torch.zeros_like(value, requires_grad=True)
-            errors.append((error, size.detach()))
-            return value + error
+    def no_error(value, size):
+        errors.append(torch.zeros_like(value, requires_grad=True))
+        return value + errors[-1]
 
-        def affine(layer, x, off=off):
-            size = gamma(x.shape[-1] + 1) * linear(x.abs(), layer.weight.abs(), layer.bias.abs())
-            return off(layer(x), size)
+    logits = logits_with_errors(network, tokens, no_error)
+    slopes = torch.autograd.grad(logits.sum(), errors)
+    noise = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
+    signs = ((slope + tiny).sign() for slope, tiny in zip(slopes, noise, strict=True))
+    off = logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size)
+    return (off - logits).abs().max().item()
 
-        def product(a, b, off=off):
-            return off(a @ b, gamma(a.shape[-1]) * (a.abs() @ b.abs()))
 
-        rows = network.embedding(tokens)
-        rows = off(rows, U * rows.abs())
-        outputs = []
-        for matrix, output in heads:
-            query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
-            score = product(query, key.mT)
-            score = score - score.amax(-1, keepdim=True).detach()
-            look = off(score, U * score.abs()).exp()
-            look = off(look, 2 * EXP_ULPS * U * look)
-            total = look.sum(-1, keepdim=True)
-            weights = look / off(total, gamma(look.shape[-1]) * total)
-            mixture = product(off(weights, U * weights), affine(output.value_layer, rows))
-            outputs.append(affine(output.value_layer, mixture))
-        answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
-        logits = answer[:, 0, 1] - answer[:, 0, 0]
-        slopes = torch.autograd.grad(logits.sum(), [error for error, _ in errors])
-        effects = [(slope.abs() * size).flatten(1).sum(1) for slope, (_, size) in zip(slopes, errors, strict=True)]
-        worst = max(worst, sum(effects).max().item())
-    return worst
+def logits_with_errors(network, tokens, off):
+    """The logits of a batch of tokens, (batch,). off(value, size) adds an error of up to this size to each step.
+
+    What is smaller than SMALLEST can count as 0: each factor of a product, the product, the sum.
+    """
+
+    def product(a, b, terms):
+        size = gamma(terms) * (a.abs() @ b.abs())
+        lost = SMALLEST * (a.abs().sum(-1, keepdim=True) + b.abs().sum(-2, keepdim=True) + 2 * a.shape[-1])
+        return off(a @ b, size + lost)
+
+    def affine(layer, x):
+        weight = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+        return product(pad(x, (0, 1), value=1.0), weight.T, weight.shape[1])
+
+    rows = network.embedding(tokens)
+    rows = off(rows, U * rows.abs() + 3 * SMALLEST)
+    outputs = []
+    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
+        query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
+        score = product(query, key.mT, key.shape[-1])
+        score = score - score.amax(-1, keepdim=True).detach()
+        look = off(score, U * score.abs()).exp()
+        look = off(look, 2 * EXP_ULPS * U * look + SMALLEST)
+        total = look.sum(-1, keepdim=True)
+        weights = look / off(total, gamma(look.shape[-1]) * total)
+        mixture = product(off(weights, U * weights), affine(output.value_layer, rows), weights.shape[-1])
+        outputs.append(affine(output.value_layer, mixture))
+    answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
+    return answer[:, 0, 1] - answer[:, 0, 0]
