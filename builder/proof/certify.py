@@ -126,13 +126,8 @@ class Certificate:
         return promises
 
     @property
-    def promises_kept(self):
-        """How many promises are kept: sorts certificates from worse to better."""
-        return sum(promise.holds for promise in self.promises)
-
-    @property
     def holds(self):
-        return self.promises_kept == len(self.promises)
+        return all(promise.holds for promise in self.promises)
 
 
 def certify(network, secret, watch=None):
