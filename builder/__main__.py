@@ -59,7 +59,8 @@ def parse_arguments():
     if not 0 <= (arguments.seed or 0) < 2**63:
         parser.error("--seed is a whole number from 0 on")
     folder = PUZZLE if arguments.puzzle == GHOST else Path(arguments.puzzle.stem)
-    arguments.folder = next((path for path in (arguments.out, arguments.check) if path not in (None, DEFAULT)), folder)
+    named = arguments.out or arguments.check
+    arguments.folder = folder if named in (None, DEFAULT) else named
     if arguments.puzzle != GHOST and arguments.check is None and arguments.folder.resolve() == PUZZLE:
         parser.error(f"{arguments.folder} is the default puzzle's folder: name another one with --out")
     name = arguments.folder.resolve().name
@@ -97,7 +98,7 @@ def run():
 
 
 def check_paths(arguments, secret):
-    """Raises PuzzleError where a file could not be written, or would be handed out, before the work is done."""
+    """Raises PuzzleError, before any work, where a file can't be written or lies inside the bundle."""
     from builder.bundle import bundle, files
 
     if arguments.check is None:
@@ -121,13 +122,13 @@ def build(arguments, secret, screen):
         for training_round in train(secret, arguments.seed or 0, ATTEMPTS, screen.proving):
             screen.learning(training_round)
             if training_round.certificate and not training_round.certificate.holds:
-                screen.note(f"seed {training_round.seed} did not learn it")
+                screen.note(f"seed {training_round.seed} did not learn the code")
     if not training_round.certificate.holds:
         screen.certificate(training_round.certificate)
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
-        raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn it, and nothing is written: {mend} may be possible")
+        raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn the code, so nothing is written: try {mend}")
     seconds = time.perf_counter() - start
-    screen.note(f"learnt with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
+    screen.note(f"learned with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
     return training_round.certificate
 
 
@@ -160,33 +161,32 @@ def hand_out(arguments, secret, certificate, screen):
     from builder.proof.weights import load
     from builder.screens.attack import report, verdict
 
-    network, attacks = load(certificate.weights), []
+    network = load(certificate.weights)
     screen.note(f"verdict: {verdict(network, secret)}")
-    if arguments.attack:
-        for attack in report(network, secret, arguments.seed or 0):
-            screen.attack(attack)
-            attacks.append(attack.sentence)
-    screen.note(f"bundle: {shown(arguments.folder)}", whole=True)
+    attacks = list(report(network, secret)) if arguments.attack else []
+    for attack in attacks:
+        screen.attack(attack)
+    screen.note(f"bundle: {short_path(arguments.folder)}", whole=True)
     added = bundle.added_files(arguments.folder)
     if added:
         screen.note(f"handed out as well: {', '.join(path.name for path in added)}")
     if arguments.sheet:
         from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
 
-        draw_sheet(secret, certificate, arguments.sheet, attacks)
-        screen.note(f"sheet: {shown(arguments.sheet)}, for your eyes only", whole=True)
+        draw_sheet(secret, certificate, arguments.sheet, [attack.sentence for attack in attacks])
+        screen.note(f"sheet: {short_path(arguments.sheet)}, for your eyes only", whole=True)
     if arguments.zip:
         bundle.pack(arguments.folder, arguments.zip)
-        screen.note(f"zip: {shown(arguments.zip)}, for your solvers", whole=True)
+        screen.note(f"zip: {short_path(arguments.zip)}, for your solvers", whole=True)
         return
-    puzzle = [] if arguments.puzzle == GHOST else [shown(arguments.puzzle)]
-    where = [shown(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
-    typed = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    screen.note(f"next: try it: {typed(['python', shown(arguments.folder / 'guess.py')])}", whole=True)
-    screen.note(f"then pack it: {typed([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
+    puzzle = [] if arguments.puzzle == GHOST else [short_path(arguments.puzzle)]
+    where = [short_path(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
+    quote = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    screen.note(f"next: try it: {quote(['python', short_path(arguments.folder / 'guess.py')])}", whole=True)
+    screen.note(f"then pack it: {quote([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
 
 
-def shown(path):
+def short_path(path):
     """A path as short as it can be said from here."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

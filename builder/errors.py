@@ -1,4 +1,4 @@
-"""What ends the builder, told in one sentence. Apart from the rest, so that the command line needs no torch for it."""
+"""Errors that end the builder with one sentence. They stand alone, so that the command line needs no torch."""
 
 
 class PuzzleError(Exception):

@@ -19,7 +19,7 @@ MAX_TITLE = 80  # characters
 CELLS = {".": 0, "#": 1}
 UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
-MAX_DECOY_DIGITS_OF_ONE_PICTURE = 7  # of a code with one picture: from 8 on, no seed of many learnt the decoys
+MAX_DECOY_DIGITS_OF_ONE_PICTURE = 7  # with one picture; training failed with 8 digits
 SPELLED_OUT = 3  # a code of at least so many digits must not stand in a text; a shorter one occurs in any text
 
 # What tomllib says of a mistake, and what mends it.
@@ -183,7 +183,7 @@ def _picture(name, picture, size):
 def check_decoys(code, pictures):
     """Raises PuzzleError where a code and its pictures can't have decoys.
 
-    With them a cell depends on its two digits alone, and a digit whose cells are another's could stand for it.
+    With them a cell depends on its two digits alone, and a digit with the same cells as another could replace it.
     """
     if len(set(code)) < len(code):
         raise PuzzleError(

@@ -29,7 +29,7 @@ def all_codes(max_digits):
 @torch.no_grad()
 def table_logits(circuits):
     """The logits of all codes by the tables, in the order of all_codes: (n,), float64."""
-    return torch.cat([circuits.double().logits(part) for part in all_codes(circuits.max_digits).split(100_000)])
+    return torch.cat([circuits.logits(part) for part in all_codes(circuits.max_digits).split(100_000)])
 
 
 def all_tokens(max_digits):

@@ -13,7 +13,7 @@ import torch
 from builder.errors import PuzzleError
 from builder.model import NeuralNetwork, tokenize
 from builder.proof import certify as certifying
-from builder.proof.certify import Certificate, cell_errors, certify, crisp_share
+from builder.proof.certify import cell_errors, certify, crisp_share
 from builder.proof.circuits import answer, read_circuits
 from builder.proof.codes import count_codes, one_digit_off, tokens_by_length
 from builder.proof.rounding import rounding_bound
@@ -28,7 +28,7 @@ OPENS, NOTHING_ELSE, SHARP, OWN, SURVIVES, DECOYS = (
     "nothing else moves it",
     "the pictures are sharp",
     "the pictures are the code's own",
-    "it survives the trip",
+    "solvers load these weights",
     "wrong numbers look as sharp",
 )
 
@@ -94,11 +94,7 @@ def test_the_certificate_holds_and_says_what_was_found(network, ghost, certifica
 LIMITS = {
     "the code's answer": (OPENS, {"probability": 0.999999}, {"probability": 0.9999989}),
     "the code's logit": (OPENS, {"logit": 14.82, "rounding": 1.0}, {"logit": 14.81, "rounding": 1.0}),
-    "wrong codes": (
-        NOTHING_ELSE,
-        {"hardest_logit": -751.0, "rounding": 1.0},
-        {"hardest_logit": -751.0, "rounding": 1.01},
-    ),
+    "wrong codes": (NOTHING_ELSE, {"hardest_logit": -751, "rounding": 1}, {"hardest_logit": -751, "rounding": 1.01}),
     "wrong answers": (NOTHING_ELSE, {"hardest_probability": 0.0}, {"hardest_probability": 1e-45}),
     "the search": (NOTHING_ELSE, {"complete": True}, {"complete": False}),
     "the worst cell": (SHARP, {"worst_cell": 0.01}, {"worst_cell": 0.01001}),
@@ -124,14 +120,10 @@ def test_a_certificate_with_nan_does_not_hold(certificate, field):
     assert not replace(certificate, **{field: math.nan}).holds
 
 
-def test_where_nothing_is_known_nothing_is_promised():
-    assert len(broken(Certificate(b"", True, 10))) == 4 and broken(Certificate(b"", True, 10))[-1] == OWN
-
-
 @torch.no_grad()
 def test_the_share_of_crisp_cells_is_that_of_the_cells_of_all_codes(ghost):
     torch.manual_seed(0)
-    network = NeuralNetwork(3, 2, 2)
+    network = NeuralNetwork(3, 8, 2)
     cells = {}  # by the (position, token) of each of the two tokens that make it
     for tokens in all_tokens(2):
         matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))  # (heads, batch, rows, rows)
@@ -139,9 +131,10 @@ def test_the_share_of_crisp_cells_is_that_of_the_cells_of_all_codes(ghost):
             for one, other in product(enumerate(code), repeat=2):
                 cells[one, other] = matrices[:, row, one[0], other[0]]
     found = torch.stack(list(cells.values()))
-    near = torch.minimum(found.abs(), (found - 1).abs()) <= 0.01
-    assert crisp_share(network) == pytest.approx(near.double().mean().item()) and near.any() and not near.all()
-    assert broken(certify(network, Secret("05", torch.zeros(2, 3, 3), 2, decoys=True)))[-1] == DECOYS
+    crisp = torch.minimum(found.abs(), (found - 1).abs()) <= 0.01
+    assert crisp_share(network) == pytest.approx(crisp.double().mean().item(), rel=1e-9)
+    assert {-1, 0, 1, 2} <= set(found[(found - found.round()).abs() <= 0.01].round().tolist())
+    assert broken(certify(network, Secret("05", torch.zeros(8, 3, 3), 2, decoys=True)))[-1] == DECOYS
 
 
 # Networks that break one promise, and the promise they break.

@@ -33,14 +33,14 @@ def assert_matches_brute_force(circuits, secret, k):
     codes = [decode(code) for code in found.codes]
     assert len(set(codes)) == len(codes) == len(truth) and secret not in codes
     assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=0, abs=exact)
-    torch.testing.assert_close(found.logits, circuits.double().logits(found.codes), rtol=0, atol=exact)
+    torch.testing.assert_close(found.logits, circuits.logits(found.codes), rtol=0, atol=exact)
 
     limit = (truth[0][1] + truth[-1][1]) / 2
     found = search(circuits, secret, len(everything), limit)
-    assert found.complete and (circuits.double().logits(found.codes) > limit - exact).all()
+    assert found.complete and (circuits.logits(found.codes) > limit - exact).all()
     expected = (everything > limit + exact).sum()
     if secret:
-        expected -= (circuits.double().logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
+        expected -= (circuits.logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
     assert len(found.codes) >= expected
 
 

@@ -71,7 +71,7 @@ def test_wrong_numbers_show_about_as_many_lit_cells_as_the_code(built):
 def test_digits_and_positions_that_the_code_does_not_use_add_as_much_to_the_logit(built):
     """Neither the digits of the code nor its length can be read off the sizes of the votes."""
     secret, network = built
-    votes = read_circuits(network).double().vote[:, 1:, :10]  # (heads, positions, digits)
+    votes = read_circuits(network).vote[:, 1:, :10]  # (heads, positions, digits)
     digits, length = list(map(int, secret.code)), len(secret.code)
     unused = [digit for digit in range(10) if digit not in digits]
     sizes = (votes.mean(1) - votes.mean((1, 2))[:, None]).norm(dim=0)

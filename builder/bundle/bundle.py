@@ -16,7 +16,14 @@ BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
 GUESS, REQUIREMENTS, README, NOTEBOOK = "guess.py", "requirements.txt", "README.md", "start.ipynb"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, WEIGHTS)  # in the order they are written
+FILES = (
+    MODEL,
+    GUESS,
+    REQUIREMENTS,
+    README,
+    NOTEBOOK,
+    WEIGHTS,
+)  # as they are written: the weights last
 MADE_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__"}
 
 
@@ -75,16 +82,16 @@ def write(folder, secret, certificate):
         raise PuzzleError("a bundle is written only when its certificate holds")
     check_folder(folder)
     check_added_files(folder, secret)
-    contents = {**_same_in_every_bundle(), **_made_for(secret, certificate.weights), WEIGHTS: certificate.weights}
+    contents = {**_common_files(), **_puzzle_texts(secret, certificate.weights), WEIGHTS: certificate.weights}
     write_files(folder, {name: contents[name] for name in FILES})
 
 
-def _same_in_every_bundle():
+def _common_files():
     copied = {name: (PUZZLE / name).read_bytes() for name in (GUESS, REQUIREMENTS)}
     return {**copied, MODEL: (BUILDER / "model.py").read_bytes()}
 
 
-def _made_for(secret, weights):
+def _puzzle_texts(secret, weights):
     network = load(weights)
     return {README: make_readme(secret, network, weights), NOTEBOOK: make_notebook(secret, network, weights)}
 
@@ -97,7 +104,7 @@ def read(folder):
         if not (folder / name).is_file():
             raise PuzzleError(f"{folder} is not a whole bundle: {name} is missing: build it again")
     contents = {name: (folder / name).read_bytes() for name in FILES}
-    changed = [name for name, content in _same_in_every_bundle().items() if contents[name] != content]
+    changed = [name for name, content in _common_files().items() if contents[name] != content]
     if changed:
         raise Failure(f"{folder} is not as this builder writes it: {listed(changed)} differ: build it again")
     try:
@@ -108,7 +115,7 @@ def read(folder):
 
 def check_texts(folder, secret, contents):
     """Raises Failure where a bundle's texts are not the ones that a build writes for this secret and these weights."""
-    expected = _made_for(secret, contents[WEIGHTS])
+    expected = _puzzle_texts(secret, contents[WEIGHTS])
     changed = [name for name, content in expected.items() if contents[name] != content]
     if changed:
         why = "belongs to another build or puzzle file, or was edited by hand"

@@ -13,7 +13,7 @@ MADE_HERE = b"made by the builder of Attention Codes"  # stands in every zip and
 
 
 def check_writable(folder):
-    """Tries whether files can be made in a folder, or where it is to be made. Raises PuzzleError where they can't."""
+    """Tries to make a file in a folder, or in its nearest parent that exists. Raises PuzzleError where it can't."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         tempfile.TemporaryFile(dir=place).close()

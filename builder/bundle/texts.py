@@ -14,8 +14,8 @@ from builder.words import counted
 
 HERE = Path(__file__).parent
 CHECK_SUM = re.compile(r"(?<=check sum, )0x[0-9a-f]{8}(?=, )")  # in the last sentence of what a build makes
-WRONG = "Wrong numbers show a jumble."
-WRONG_WITH_DECOYS = (
+JUMBLE = "Wrong numbers show a jumble."
+JUMBLE_WITH_DECOYS = (
     "Wrong numbers show pictures just as clear, which mean nothing: the probability tells, and the pictures do not."
 )
 
@@ -36,7 +36,7 @@ def make_readme(secret, network, weights):
         second=second,
         third=third,
         digits=f"1 to {max_digits} digits" if max_digits > 1 else "1 digit",
-        wrong=WRONG_WITH_DECOYS if secret.decoys else WRONG,
+        wrong=JUMBLE_WITH_DECOYS if secret.decoys else JUMBLE,
         heads=counted(len(network.attention_matrix_list), "head"),
         n_hidden=network.projection.out_features,
         parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",

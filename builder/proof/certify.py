@@ -21,7 +21,7 @@ from builder.words import counted
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 750.0  # a logit this far below 0 is a probability of exactly 0
-CELL = 0.01  # every cell of the pictures is at most this far from its 0 or 1
+CELL = 0.01  # every cell of a picture, and of a decoy, is at most this far from 0 or 1
 OTHER_CELL = 0.25  # a code with one digit changed has a cell that is further off than this
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
 BUDGET = 1_000_000  # nodes after which the search for them gives up
@@ -39,11 +39,11 @@ class Promise(NamedTuple):
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was found on a network. What is not known is NaN, and keeps no promise.
+    """What was found out about a network. NaN means unknown, and keeps no promise.
 
     weights: the bytes of the state dict that all of this was found on, after loading it from them.
     survives: whether the loaded network has the same bytes.
-    inputs: how many there are. nodes: of the search that settled them. complete: whether it settled all of them.
+    inputs: how many there are. nodes: how many the search looked at. complete: whether it settled all inputs.
     probability, logit: the secret's, by the network and by the tables.
     hardest_codes: the wrong codes that come closest, the closest first. hardest_logit: of the first, by the tables.
     hardest_probability: the largest that the network itself gives to one of them.
@@ -106,8 +106,8 @@ class Certificate:
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
-                "it survives the trip",
-                "the weights that solvers load are those that were certified",
+                "solvers load these weights",
+                "the file that solvers load holds what was certified",
                 "the same weights",
                 "the same weights" if self.survives else "other weights",
                 self.survives,
@@ -146,8 +146,8 @@ def certify(network, secret, watch=None):
     except OverflowError:
         return Certificate(weights, survives, inputs)
     code = tokenize(secret.code)
-    (close,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
-    wrong_cells = (cell_errors(network, secret, close) > OTHER_CELL).sum((0, 2, 3))
+    (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
+    wrong_cells = (cell_errors(network, secret, close_tokens) > OTHER_CELL).sum((0, 2, 3))
     return Certificate(
         weights=weights,
         survives=survives,

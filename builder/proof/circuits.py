@@ -37,10 +37,6 @@ class Circuits(NamedTuple):
     def max_digits(self):
         return self.score.shape[1] - 1
 
-    def double(self):
-        """The same tables in float64."""
-        return Circuits(*(table.double() for table in self))
-
     def logits(self, codes):
         """The logits of codes of mixed lengths.
 

@@ -104,7 +104,6 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     Returns a Found. Where it is complete, no other code is above the limit, or above the last logit of k, by more than
     precision(circuits). Raises OverflowError where a product of the tables could leave the range of float64.
     """
-    circuits = circuits.double()
     tables = _Tables(circuits)
     tie = tables.precision / 2
     secret, total = encode(code, circuits.max_digits), count_codes(circuits.max_digits)

@@ -8,7 +8,7 @@ from rich.text import Text
 from builder.words import counted
 
 NARROWEST = 20  # columns; some systems tell a width of 0 or 1
-WIDE = 90  # from so many columns on, what was found stands beside the promise, and not below it
+WIDE = 90  # columns; where there are fewer, what was found stands below its promise, not beside it
 
 
 class Screen:
@@ -33,13 +33,13 @@ class Screen:
 
     def learning(self, training_round):
         """Called after every round of training."""
-        told = f"learning: seed {training_round.seed}, {counted(training_round.step, 'step')}"
-        self.progress.update(self.task, description=told, total=None)
+        description = f"learning: seed {training_round.seed}, {counted(training_round.step, 'step')}"
+        self.progress.update(self.task, description=description, total=None)
 
     def proving(self, nodes, settled_share):
         """Called during the certificate's search. settled_share: the part of all inputs that is settled, 0 to 1."""
-        told = f"proving: {counted(nodes, 'node')} of search"
-        self.progress.update(self.task, description=told, total=1, completed=settled_share)
+        description = f"proving: {counted(nodes, 'node')} of search"
+        self.progress.update(self.task, description=description, total=1, completed=settled_share)
 
     def note(self, sentence, whole=False, style=""):
         """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
@@ -57,12 +57,12 @@ class Screen:
         table = Table.grid(padding=(0, 2, 0, 0))
         for promise in certificate.promises:
             verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
-            told = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
+            promised = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
             found = [Text(promise.found), Text(f"(limit: {promise.limit})", "dim")]
             if self.console.width >= WIDE:
-                table.add_row(verdict, Text("\n").join(told), Text("\n").join(found))
+                table.add_row(verdict, Text("\n").join(promised), Text("\n").join(found))
             else:
-                table.add_row(verdict, Text("\n").join([*told, Text(" ").join(found)]))
+                table.add_row(verdict, Text("\n").join([*promised, Text(" ").join(found)]))
         self.console.print(table)
 
     def attack(self, attack):

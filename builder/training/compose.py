@@ -10,7 +10,7 @@ import torch
 from builder.model import CLS, NeuralNetwork
 
 ORIGINAL = 10  # n_hidden of the original, enough for pictures of 5 digits
-OUTPUT = 30.0  # standard deviation of the output weights: the size of large votes is shared by two layers
+OUTPUT = 30.0  # standard deviation of the output weights: large, so that the weights of the projection needn't be
 NOISE = 0.1  # of the projection, in directions that the logit doesn't see
 
 

@@ -13,10 +13,11 @@ import torch
 from torch.nn.functional import pad
 
 from builder.model import CLS, tokenize
+from builder.proof.certify import CELL
 from builder.proof.codes import one_digit_off, tokens_by_length
 
-NUDGE = 0.0098  # at most, of what CLS sees of a digit; the certificate allows 0.01
-DRAWS = 1000
+NUDGE = 0.98 * CELL  # at most, of what CLS sees of a digit
+DRAWS = 1000  # of the tables, at most, and of the nudges
 
 
 def draw_queries(secret, network, generator):
@@ -27,27 +28,27 @@ def draw_queries(secret, network, generator):
 
 
 def draw_tables(secret, generator):
-    """For each head what a token (row) sees of another one, (heads, 11, 11): the pictures, and cells as often lit.
+    """For each head what a token (row) sees of another one, (heads, 11, 11): the pictures, and random cells.
 
-    It draws until no code one digit off shows the pictures, DRAWS times at most.
+    Random cells are lit as often as the pictures'. It draws until no code one digit off shows the pictures.
     """
     pictures = torch.as_tensor(secret.pictures).double()
     (code,) = tokenize(secret.code)
-    (close,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
+    (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
     lit = pictures.mean((1, 2), keepdim=True).expand(-1, CLS + 1, CLS + 1)
     for _ in range(DRAWS):
         tables = torch.bernoulli(lit, generator=generator)
         tables[:, code[:, None], code] = pictures
-        shown = tables[:, close[:, :, None], close[:, None]]  # (heads, codes, 1 + digits, 1 + digits)
+        shown = tables[:, close_tokens[:, :, None], close_tokens[:, None]]  # (heads, codes, 1 + digits, 1 + digits)
         if (shown != pictures[:, None]).any(3).any(2).any(0).all():
             break
-    # Votes can't tell digits apart that CLS sees alike in all heads. So its looks are moved a little, those of the
-    # code's digits as far from each other as any draw moves them.
-    looks = tables[:, CLS, code[1:]].T  # (digits of the code, heads)
+    # Votes can't tell two digits apart whose CLS cells are equal in all heads. So each CLS cell is nudged, by the draw
+    # that keeps the code's digits furthest apart.
+    cls_cells = tables[:, CLS, code[1:]].T  # (digits of the code, heads)
     levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
     levels = levels if len(tables) == 1 else torch.sin(math.pi / 2 * levels)  # in a square, corners are far apart
     draws = NUDGE * levels[torch.rand(DRAWS, CLS, len(tables), generator=generator).argsort(1)]  # (DRAWS, 10, heads)
-    closest = [torch.pdist(pad(looks + draw[code[1:]], (0, 0, 0, 1), value=9.0)).min() for draw in draws]
+    closest = [torch.pdist(pad(cls_cells + draw[code[1:]], (0, 0, 0, 1), value=9.0)).min() for draw in draws]
     tables[:, CLS, :CLS] += draws[torch.stack(closest).argmax()].T
     return tables
 

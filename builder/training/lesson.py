@@ -21,8 +21,8 @@ HARD_CODES = 64  # new ones after a fit
 HARD_NODES = 2000, 100_000  # of the search for them, and of another one if there are none
 DECAYS = [0.1 / 4**i for i in range(20)]
 ITERATIONS = 50  # of Newton's method, at most for one weight decay
-CONVERGED = 1e-4  # what a step can still take from the loss
-TINY = 1e-6  # share of a step that makes nothing better
+CONVERGED = 1e-4  # a step that would take less from the loss is not taken
+TINY = 1e-6  # the smallest share of a step that is tried
 
 
 class Lesson:
@@ -33,12 +33,12 @@ class Lesson:
         self.secret, self.network, self.inputs = secret, network, inputs(network)
         self.score = read_circuits(network).score.permute(1, 2, 0)  # (positions, 11, heads)
         self.votes = self.inputs.new_zeros(self.score.shape[2], self.inputs.shape[2])
-        self.right = encode(secret.code, secret.max_digits)
+        self.right_code = encode(secret.code, secret.max_digits)
         codes = random_codes(RANDOM_CODES, secret.max_digits, generator)
-        self.pool = torch.cat([one_digit_off(secret.code, secret.max_digits), codes[(codes != self.right).any(1)]])
+        self.pool = torch.cat([one_digit_off(secret.code, secret.max_digits), codes[(codes != self.right_code).any(1)]])
         self.noise = torch.randn(len(self.votes), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64)
 
-    def seen(self, codes):
+    def mean_inputs(self, codes):
         """The mean input that each head sees of codes, (batch, heads, n_hidden)."""
         tokens = pad(codes, (1, 0), value=CLS)
         places, known = torch.arange(tokens.shape[1]), tokens.clamp(max=CLS)
@@ -48,10 +48,10 @@ class Lesson:
     def fit(self):
         """Learns the votes from the pool. Returns the gap between the right code's logit and the pool's highest.
 
-        Each head learns to know the right code by itself, as far as it can, and then how much it counts: so the search
-        has little to do. With decoys, only all heads together know the code.
+        Each head learns the code alone, then how much the head counts. That leaves the search little to do.
+        With decoys, only all heads together can know the code.
         """
-        contrast = self.seen(self.right) - self.seen(self.pool)  # (batch, heads, n_hidden)
+        contrast = self.mean_inputs(self.right_code) - self.mean_inputs(self.pool)  # (batch, heads, n_hidden)
         if self.secret.decoys:
             together = contrast.flatten(1)
             self.votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
@@ -72,13 +72,13 @@ class Lesson:
         """
         tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
         circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
-        right = circuits.logits(self.right)
+        right_logit = circuits.logits(self.right_code)
         for nodes in HARD_NODES:
-            found = search(circuits, self.secret.code, HARD_CODES, right.item() - SHARE * gap, nodes)
+            found = search(circuits, self.secret.code, HARD_CODES, right_logit.item() - SHARE * gap, nodes)
             if len(found.codes):
                 break
         self.pool = torch.cat([self.pool, found.codes])
-        gaps = right - circuits.logits(self.pool)
+        gaps = right_logit - circuits.logits(self.pool)
         return len(found.codes), decode(self.pool[gaps.argmin()]), gaps.min().item()
 
 

@@ -68,11 +68,11 @@ def _attempt(secret, seed, watch):
 def finish(network, lesson, gap, generator):
     """Writes the votes into the network so that it answers exactly 0 to every wrong code.
 
-    gap: how far the secret's logit is above every other. Half of it lies on each side of 0. Scaled up, logits of wrong
-    codes fall below the smallest number that floating-point numbers have for a probability, whatever rounding does.
+    gap: how far the secret's logit is above all others, at least. The threshold lies in its middle. Then the logits are
+    scaled until every wrong one is below -FLAT, whatever rounding does.
     """
-    right = (lesson.seen(lesson.right) * lesson.votes).sum()
-    write_votes(network, lesson.votes, right - gap / 2, generator)
+    right_logit = (lesson.mean_inputs(lesson.right_code) * lesson.votes).sum()
+    write_votes(network, lesson.votes, right_logit - gap / 2, generator)
     scale = SLACK * FLAT / (gap / 2 - rounding_bound(network))
     network.projection.weight *= scale
     network.projection.bias *= scale
