@@ -148,15 +148,13 @@ def test_the_bound_holds_where_every_rounding_goes_the_worst_way(monkeypatch, ar
         assert oracle.worst_rounding(network, *oracle.all_tokens(1)) <= rounding_bound(network), seed
 
 
+FACTORS = {"query": 1, "key": 1, "score": 1, "value": 1, "values": 1}
+FACTORS |= {"query and key": 1.209, "weights": 1.893, "projection": 2.278, "output": 1.81}
+
+
 @pytest.mark.parametrize(
     ("step", "arithmetic", "factor"),
-    [(step, FLOAT32, 1) for step in ("query", "key", "score", "value", "values")]
-    + [
-        ("query and key", FLOAT32, 1.209),
-        ("weights", FLOAT32, 1.893),
-        ("projection", FLOAT32, 2.278),
-        ("output", FLOAT32, 1.810),
-    ]
+    [(step, FLOAT32, factor) for step, factor in FACTORS.items()]
     + [("value", COARSE, 1.0184), ("values", COARSE, 1.0237), ("weights", COARSE, 1.928)]
     + [("weights", LOSES_SMALL_NUMBERS, 1.993), ("value", LOSES_SMALL_NUMBERS, 2.2)],
 )
