@@ -122,7 +122,7 @@ def test_a_certificate_with_nan_does_not_hold(certificate, field):
 
 @torch.no_grad()
 def test_the_share_of_crisp_cells_is_that_of_the_cells_of_all_codes(ghost):
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     network = NeuralNetwork(3, 8, 2)
     cells = {}  # by the (position, token) of each of the two tokens that make it
     for tokens in all_tokens(2):
