@@ -5,7 +5,6 @@ processes   the builder and the guess script as whole processes against a bare i
 growth      the time to build and to certify random puzzles, from 4 to 16 digits
 proof       the certificate's search against the network in batches, and the rounding bound against what was found
 attacks     the attack report of the default puzzle without and with decoys, and of random ones of 8 and 16 digits
-busy        building and certifying beside a busy process on every core against the same alone, in turn
 
 Times are medians. Random puzzles have pictures of random cells, and a code that is not one digit throughout.
 """
@@ -18,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -45,7 +43,6 @@ from tests.original import original_loop
 from tests.sweep import build, draw
 
 SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
-SPIN = "import time; end = time.monotonic() + 600\nwhile time.monotonic() < end: pass"  # ends even if not killed
 
 track = partial(progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
@@ -192,37 +189,6 @@ def attacks(n):
     yield f"The {counted(len(reports), 'report')} took {seconds:.1f} s."
 
 
-@contextmanager
-def busy_cores():
-    """Keeps every core busy with a process of its own."""
-    spinning = []
-    try:
-        for _ in range(os.cpu_count() or 1):
-            spinning.append(subprocess.Popen([sys.executable, "-c", SPIN]))
-        time.sleep(0.5)  # lets them start
-        yield
-    finally:
-        for process in spinning:
-            process.kill()
-            process.wait()
-
-
-def busy(n):
-    yield "work | alone, s | beside busy processes | ratio, pair by pair | largest ratio"
-    for digits in (5, 16):
-        built = random_puzzles(digits, 3, n)
-        secret, network = built[0].secret, networks(built)[0]
-        for name, work in {"build": partial(build, secret), "certify": partial(certify, network, secret)}.items():
-            alone, beside = [], []
-            for _ in track(range(n), f"{name}, {digits} digits, on busy cores"):
-                alone.append(clock(work))
-                with busy_cores():
-                    beside.append(clock(work))
-            ratios = [b / a for a, b in zip(alone, beside, strict=True)]
-            times = f"{median(alone):.3f} | {median(beside):.3f} | {median(ratios):.2f} | {max(ratios):.2f}"
-            yield f"{name}, {digits} digits | {times}"
-
-
 def show(console, lines):
     """Prints a section: lines with " | " between cells are a table, headings first; the others are notes below it."""
     lines = list(lines)
@@ -237,7 +203,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {section.__name__: section for section in (training, processes, growth, proof, attacks, busy)}
+    sections = {section.__name__: section for section in (training, processes, growth, proof, attacks)}
     parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*sections, "all"], default="all")
     parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
     parser.add_argument("--quick", action="store_true", help="one repetition instead of five")

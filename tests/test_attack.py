@@ -96,11 +96,6 @@ def test_a_find_that_takes_as_many_guesses_as_guessing_is_luck():
     assert verdict(network, secret) == "Short enough to guess: 5 guesses on average"
 
 
-def test_the_same_seed_reports_the_same_guesses(network, ghost):
-    first, second = ([found.cost for found in report(network, ghost, seed=5)][:-1] for _ in range(2))
-    assert first == second
-
-
 def test_a_climb_goes_up_from_every_start_at_every_length(network):
     def every_digit(codes, place):
         tried = codes[:, None].repeat(1, 10, 1)

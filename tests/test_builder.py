@@ -159,7 +159,7 @@ def test_advice_is_shown_and_the_build_goes_on(tiny, call):
 
 def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost, tmp_path, call, monkeypatch):
     certificate = certify(NeuralNetwork(10), ghost)
-    stuck = [train.Round(seed, 10, "2014", -1.0, certificate) for seed in range(10)]
+    stuck = [train.Round(seed, 10, -1.0, certificate) for seed in range(10)]
     monkeypatch.setattr(train, "train", lambda *_: iter(stuck))
     status, told, error = call("--out", "out")
     assert status == 1 and "fails  " in told and "seed 3 did not learn the code" in told

@@ -146,7 +146,7 @@ def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
 @pytest.mark.parametrize("rounds", [1, 2])  # the first ratio is an upper bound, the second one a lower bound
 def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatch, rounds):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
-    circuits = Circuits(torch.full((1, 3, 11), -9.0), torch.zeros(1, 3, 11), torch.zeros(())).double()
+    circuits = Circuits(torch.full((1, 3, 11), -9.0).double(), torch.zeros(1, 3, 11).double(), torch.zeros(()))
     circuits.score[0, :, CLS], circuits.score[0, 1:, 9], circuits.vote[0, 1:, 9] = 0.0, 7.0, -100.0
     circuits.score[0, 1, 5], circuits.vote[0, 1, 5] = math.log(0.3), 10.0
     circuits.score[0, 2, 3:6], circuits.vote[0, 2, 3:6] = math.log(0.1), torch.tensor([8, 7.9, 7]).double()

@@ -40,7 +40,6 @@ def test_the_ghost_is_learned_and_certified(ghost, rounds):
     assert rounds[-1].certificate.holds
     assert [progress.certificate for progress in rounds[:-1]] == [None] * (len(rounds) - 1)
     assert all(later.step > earlier.step for earlier, later in pairwise(rounds))
-    assert all(progress.hardest_code != ghost.code for progress in rounds)
     assert rounds[-1].gap > 0
 
 

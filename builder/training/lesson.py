@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from builder.model import CLS
 from builder.proof.circuits import BLANK, Circuits, read_circuits
-from builder.proof.codes import decode, encode, one_digit_off, random_codes
+from builder.proof.codes import encode, one_digit_off, random_codes
 from builder.proof.search import search
 from builder.training.compose import inputs
 from builder.training.decoys import draw_targets
@@ -68,7 +68,7 @@ class Lesson:
     def mine(self, gap):
         """Searches for wrong codes that leave less than SHARE of a gap, and adds them to the pool.
 
-        Returns how many there are, the hardest code of the pool, and the gap that it leaves.
+        Returns how many there are, and the gap that the hardest code of the pool leaves.
         """
         tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
         circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
@@ -78,8 +78,7 @@ class Lesson:
             if len(found.codes):
                 break
         self.pool = torch.cat([self.pool, found.codes])
-        gaps = right_logit - circuits.logits(self.pool)
-        return len(found.codes), decode(self.pool[gaps.argmin()]), gaps.min().item()
+        return len(found.codes), (right_logit - circuits.logits(self.pool)).min().item()
 
 
 def separate(contrast, target):

@@ -21,13 +21,12 @@ SLACK = 1.01  # for what rounding to float32 changes
 class Round(NamedTuple):
     """A step of training: a fit to known wrong codes, and a search for harder ones.
 
-    seed: of this attempt. step: its number of fits. hardest_code: the wrong code with the highest logit, of those
-    known. gap: how far the secret's logit is above it. certificate: of the finished network, None before.
+    seed: of this attempt. step: its number of fits. gap: how far the secret's logit is above those of all known wrong
+    codes. certificate: of the finished network, None before.
     """
 
     seed: int
     step: int
-    hardest_code: str
     gap: float
     certificate: Certificate | None
 
@@ -55,12 +54,12 @@ def _attempt(secret, seed, watch):
     lesson = Lesson(secret, network, generator)
     for step in range(1, STEPS + 1):
         fitted = lesson.fit()
-        found, hardest, gap = lesson.mine(fitted)
+        found, gap = lesson.mine(fitted)
         certificate = None
         if not found or fitted < GAP or step == STEPS:
             finish(network, lesson, SHARE * fitted, generator)
             certificate = certify(network, secret, watch)
-        yield Round(seed, step, hardest, gap, certificate)
+        yield Round(seed, step, gap, certificate)
         if certificate:
             return certificate
 
