@@ -1,13 +1,14 @@
 """The builder's command line: trains, certifies and writes a puzzle.
 
-    python -m builder                        build the default puzzle, into puzzle/
-    python -m builder --new 310535           print a puzzle file for this code, with a picture to draw on
-    python -m builder key.toml --zip         build a puzzle of your own, into key/, and pack key.zip
-    python -m builder key.toml --check       certify what lies in key/
+  python -m builder                    build the default puzzle, into puzzle/
+  python -m builder --new 310535       print a puzzle file to draw on
+  python -m builder key.toml --zip     build your puzzle in key/, pack key.zip
+  python -m builder key.toml --check   certify what lies in key/
 
-A puzzle file is TOML: the code, a picture for each head, a title and a story. A build keeps files
-that you added to the bundle, such as a letter, and --zip packs them. It refuses to replace a
-README.md or start.ipynb that you edited, and to hand out a file that tells the code.
+A puzzle file is TOML: the code, a picture for each head, a title, a story;
+--new prints all its keys. A build keeps files that you added to the bundle,
+such as a letter, and --zip packs them. It refuses to replace a README.md or
+start.ipynb that you edited, and to hand out a file that tells the code.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def parse_arguments():
     )
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible", MISTAKE))
     add = parser.add_argument
-    add("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the ghost's)")
+    add("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the default puzzle)")
     add("--new", metavar="CODE", help="print a puzzle file for this code, and build nothing")
     add("--out", type=Path, metavar="DIR", help="the folder for the bundle (default: named like the puzzle file)")
     add("--seed", type=int, help="where training starts from (default: 0); each gives another network")
@@ -54,6 +55,9 @@ def parse_arguments():
     )
 
     arguments = parser.parse_args()
+    doing = arguments.out, arguments.check, arguments.zip, arguments.sheet, arguments.seed, arguments.attack or None
+    if arguments.new is not None and (arguments.puzzle != GHOST or any(option is not None for option in doing)):
+        parser.error("--new prints a puzzle file, and nothing else goes with it")
     if arguments.check and (arguments.out or arguments.seed is not None):
         parser.error("--check builds nothing, so --out and --seed do not go with it")
     if not 0 <= (arguments.seed or 0) < 2**63:
@@ -68,7 +72,7 @@ def parse_arguments():
         path = getattr(arguments, option)
         path = Path(default) if path == DEFAULT else path
         if path and path.suffix.lower() != ending:
-            parser.error(f"--{option} wants a file name that ends in {ending}, and {path} does not")
+            parser.error(f"--{option} wants a file name that ends in {ending}, not {path}; a puzzle file comes first")
         setattr(arguments, option, path)
     return arguments
 
@@ -128,7 +132,7 @@ def build(arguments, secret, screen):
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
         raise Failure(f"{counted(ATTEMPTS, 'seed')} did not learn the code, so nothing is written: try {mend}")
     seconds = time.perf_counter() - start
-    screen.note(f"learned with seed {training_round.seed} in {counted(training_round.step, 'step')}, {seconds:.1f} s")
+    screen.note(f"learned in {seconds:.1f} s (seed {training_round.seed})")
     return training_round.certificate
 
 
@@ -142,8 +146,9 @@ def check(arguments, secret, screen):
     sizes = len(network.attention_matrix_list), len(network.embedding.position) - 1
     if sizes != (len(secret.pictures), secret.max_digits):
         raise Failure(
-            f"{folder} is not the bundle of {arguments.puzzle}: it has {counted(sizes[0], 'head')} and takes "
-            f"{counted(sizes[1], 'digit')}, not {len(secret.pictures)} and {secret.max_digits}"
+            f"{folder} is not the bundle of {arguments.puzzle} (a puzzle file goes before --check): it has "
+            f"{counted(sizes[0], 'head')} and takes {counted(sizes[1], 'digit')}, not {len(secret.pictures)} and "
+            f"{secret.max_digits}"
         )
     with screen:
         certificate = certify(network, secret, screen.proving)
@@ -169,7 +174,7 @@ def hand_out(arguments, secret, certificate, screen):
     screen.note(f"bundle: {short_path(arguments.folder)}", whole=True)
     added = bundle.added_files(arguments.folder)
     if added:
-        screen.note(f"handed out as well: {', '.join(path.name for path in added)}")
+        screen.note(f"handed out as well: {', '.join(path.relative_to(arguments.folder).as_posix() for path in added)}")
     if arguments.sheet:
         from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
 
@@ -182,8 +187,8 @@ def hand_out(arguments, secret, certificate, screen):
     puzzle = [] if arguments.puzzle == GHOST else [short_path(arguments.puzzle)]
     where = [short_path(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
     quote = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    screen.note(f"next: try it: {quote(['python', short_path(arguments.folder / 'guess.py')])}", whole=True)
-    screen.note(f"then pack it: {quote([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
+    screen.note(f"try it: {quote(['python', short_path(arguments.folder / 'guess.py')])}", whole=True)
+    screen.note(f"pack it: {quote([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
 
 
 def short_path(path):

@@ -24,14 +24,14 @@ SPELLED_OUT = 3  # a code of at least so many digits must not stand in a text; a
 
 # What tomllib says of a mistake, and what mends it.
 TOML_HINTS = {
-    "Unclosed array": "a comma between two pictures is missing, or the ] after the last one",
+    "Unclosed array": "a comma is missing, or the ] after the last picture",
     "Cannot overwrite": "this key stands in the file twice",
     "Unescaped": r"write \\ for a backslash, or put the text in single quotes",
     "Invalid hex": r"write \\ for a backslash, or put the text in single quotes",
     "Illegal character": 'the quote at the end is missing; a text of several lines stands in """ and """',
     "Unterminated": "the quotes at its end are missing",
     "Expected '='": "a line reads KEY = VALUE",
-    "Expected newline": 'a text that holds quotes stands in """ and """, and each KEY = VALUE has a line of its own',
+    "Expected newline": 'nothing follows a value, and a text that holds quotes stands in """ and """',
     "Invalid value": "texts stand in straight quotes, a list ends with ], and true and false are lower case",
 }
 
@@ -96,11 +96,14 @@ class Secret:
         return cls(code, pictures, max_digits, decoys=decoys, **texts)
 
 
+def decode(content):
+    """The text in a file's bytes: UTF-8, or UTF-16, which Windows PowerShell writes where output is redirected."""
+    return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+
+
 def _table(content):
-    # Windows PowerShell writes what is redirected into a file as UTF-16.
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        text = content.decode(encoding)
+        text = decode(content)
         return tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = 1 + content.count(b"\n", 0, error.start)
@@ -109,7 +112,7 @@ def _table(content):
         if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is no number in TOML
             raise PuzzleError(UNQUOTED) from error
         hints = [hint for start, hint in TOML_HINTS.items() if str(error).startswith(start)]
-        raise PuzzleError(": ".join(["not TOML", str(error), *hints])) from error
+        raise PuzzleError(f"{'; '.join(['not TOML', *hints])}: {error}") from error
 
 
 def check_code(code):
@@ -152,7 +155,10 @@ def _pictures(pictures, digits):
     if not isinstance(pictures, list):
         raise PuzzleError('pictures must be a list of multi-line strings: [ """...""", """...""" ]')
     if not 1 <= len(pictures) <= MAX_PICTURES:
-        raise PuzzleError(f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}")
+        raise PuzzleError(
+            f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}; "
+            "rows that are strings of their own stand in brackets, picture by picture"
+        )
     return tuple(_picture(f"picture {number}", picture, 1 + digits) for number, picture in enumerate(pictures, 1))
 
 
@@ -168,15 +174,12 @@ def _picture(name, picture, size):
                 raise PuzzleError(
                     f"{name}, row {number}, column {column}: {character!r} is neither '#' (lit) nor '.' (dark)"
                 )
+    need = f"must have {size}: one for CLS and for each of the code's {counted(size - 1, 'digit')}"
+    if len(rows) != size:
+        raise PuzzleError(f"{name} has {counted(len(rows), 'row')}, but {need}")
     for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]):
-            raise PuzzleError(f"{name}, row {number}: {counted(len(row), 'cell')}, where row 1 has {len(rows[0])}")
-    height, width = len(rows), len(rows[0]) if rows else 0
-    if (height, width) != (size, size):
-        raise PuzzleError(
-            f"{name} has {counted(height, 'row')} of {counted(width, 'cell')}, but must have {size} rows of {size}: "
-            f"one row and one column for CLS and for each of the code's {counted(size - 1, 'digit')}"
-        )
+        if len(row) != size:
+            raise PuzzleError(f"{name}, row {number} has {counted(len(row), 'cell')}, but {need}")
     return tuple(tuple(CELLS[character] for character in row) for row in rows)
 
 
@@ -186,10 +189,7 @@ def check_decoys(code, pictures):
     With them a cell depends on its two digits alone, and a digit with the same cells as another could replace it.
     """
     if len(set(code)) < len(code):
-        raise PuzzleError(
-            "decoys need a code whose digits all differ, so of 10 digits at most: choose such a code, "
-            "or leave decoys out"
-        )
+        raise PuzzleError("decoys need a code whose digits all differ")
     if len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS_OF_ONE_PICTURE:
         raise PuzzleError(
             f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS_OF_ONE_PICTURE} digits"
@@ -207,7 +207,9 @@ def blank_puzzle(code):
     """The text of a puzzle file for a code, with an empty picture to draw on. Raises PuzzleError if it is no code."""
     tokens = ["C", *check_code(code)]
     rows = [f'        "{"." * len(tokens)}",  # {token.replace("C", "CLS")}' for token in tokens]
-    decoys = "" if len(set(code)) < len(code) else "# decoys = true  # wrong numbers show crisp pictures, too\n"
+    decoys = "# decoys = true  # wrong numbers show crisp pictures, too"
+    if len(set(code)) < len(code):
+        decoys = "# Decoys are not possible: a digit stands in the code twice."
     return f'''\
 # A puzzle. Keep this file to yourself: it holds the code. In a picture, # is a lit cell and . a dark one.
 # Rows are the tokens that look, columns those looked at: CLS (here C), and then the digits of the code.
@@ -222,10 +224,11 @@ pictures = [
 
 # What solvers read. Take the # away from the lines that you want.
 # title = "{TITLE}"
-# difficulty = "an evening"
+# difficulty = "an evening"  # solvers read: How hard it is: an evening
 # story = """
 # One paragraph or more.
 # """
 
 # max_digits = {max(DEFAULT_MAX_DIGITS, len(code))}  # the longest number that solvers can type, at most {MAX_DIGITS}
-{decoys}'''
+{decoys}
+'''

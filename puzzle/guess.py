@@ -1,9 +1,9 @@
 """Try a number on the network: how likely is it the right one, and what does each head look at?
 
-  python guess.py NUMBER NUMBER                  try some numbers, one after the other
-  python guess.py                                be asked for numbers
-  python guess.py < numbers.txt                  try every line of a file
-  python guess.py NUMBER NUMBER --save try.png   save them as one sheet
+  python guess.py NUMBER NUMBER           try numbers, one after the other
+  python guess.py                         be asked for numbers
+  python guess.py < numbers.txt           try every line of a file
+  python guess.py NUMBER --save try.png   save what you see as a sheet
 
 Each picture has a row for each token that looks and a column for each one that
 it looks at; CLS stands before the digits. Cells go from the picture's lowest
@@ -118,7 +118,7 @@ def draw_sheet(answers, path, in_window):
             axis.tick_params(labelsize=min(10, 100 / len(matrix)))
     if path:
         draft = path.with_name(f"unfinished-{path.name}")  # on a full disk, what was there before stays
-        sheet.savefig(draft, dpi=110)
+        sheet.savefig(draft, dpi=110, metadata={"Title": "saved by guess.py"})
         print(f"saved: {draft.replace(path)}")
     if in_window:
         pyplot.show()

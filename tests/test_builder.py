@@ -70,7 +70,7 @@ def test_a_build_changes_nothing_elsewhere_and_starts_and_calls_nothing(party):
 
 def test_a_fresh_build_is_certified(party, call):
     status, told, error = call("--check", party[1] / "party")
-    assert (status, error) == (0, "") and "Certificate: 111,110 inputs" in told and told.count("holds  ") == 5
+    assert (status, error) == (0, "") and "Certificate: 111,110 numbers" in told and told.count("holds  ") == 5
 
 
 def test_a_new_puzzle_gets_a_folder_a_zip_and_a_sheet_of_its_own(tmp_path, call):
@@ -92,7 +92,7 @@ def test_a_new_puzzle_gets_a_folder_a_zip_and_a_sheet_of_its_own(tmp_path, call)
 
 def test_a_build_tells_the_next_two_commands_and_they_work(tiny, tmp_path, call):
     told = call(tiny)[1].splitlines()
-    assert told[-2].startswith("next: try it: python ") and told[-1].startswith("then pack it: python -m builder ")
+    assert told[-2].startswith("try it: python ") and told[-1].startswith("pack it: python -m builder ")
     assert call(*told[-1].split(" builder ")[1].split())[0] == 0
     assert (tmp_path / "tiny.zip").is_file()
 
@@ -181,6 +181,7 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost
         (["tiny.toml", "--out", str(PUZZLE)], "is the default puzzle's folder: name another one with --out"),
         (["--check", "--out", "out"], "--check builds nothing"),
         (["--check", "--seed", "1"], "--check builds nothing"),
+        (["--new", "123", "--zip"], "--new prints a puzzle file, and nothing else goes with it"),
         (["--seed", "-1"], "--seed is a whole number from 0 on"),
         (["--sheet", "tiny.toml"], "--sheet wants a file name that ends in .png"),
         (["tiny.toml", "--zip", "tiny.toml"], "--zip wants a file name that ends in .zip"),

@@ -52,11 +52,20 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ('code = "7"\n' + ONE.replace("]", ""), "Unclosed array (at end of document): a comma between two pictures"),
-        ('code = "7"\npictures = ["##\\n##" "##\\n##"]', "line 2, column 22): a comma between two pictures is missing"),
-        (GOOD + 'code = "8"\n', "(at line 6, column 11): this key stands in the file twice"),
-        (GOOD + r'title = "C:\users"', r"(at line 6, column 14): write \\ for a backslash"),
-        (GOOD + 'title = "Hi\nstory = 5', "(at line 6, column 12): the quote at the end is missing"),
+        (
+            'code = "7"\n' + ONE.replace("]", ""),
+            "a comma is missing, or the ] after the last picture: Unclosed array (at end of document)",
+        ),
+        (
+            'code = "7"\npictures = ["##\\n##" "##\\n##"]',
+            "a comma is missing, or the ] after the last picture: Unclosed array (at line 2, column 22)",
+        ),
+        (GOOD + 'code = "8"\n', "this key stands in the file twice: Cannot overwrite a value (at line 6, column 11)"),
+        (
+            GOOD + r'title = "C:\users"',
+            r"write \\ for a backslash, or put the text in single quotes: Invalid hex value (at line 6",
+        ),
+        (GOOD + 'title = "Hi\nstory = 5', "the quote at the end is missing"),
         (GOOD + 'story = """Hi', "the quotes at its end are missing"),
         (GOOD + 'story = "He said "hi""', 'a text that holds quotes stands in """'),
         (GOOD + "title: Hi", "a line reads KEY = VALUE"),
@@ -74,9 +83,12 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "this file has 9"),
         ('code = "7"\npictures = "##"', "list of multi-line strings"),
         ('code = "7"\npictures = [1]', "picture 1 must be a multi-line string, or a list of strings"),
-        ('code = "77"\n' + ONE, "picture 1 has 2 rows of 2 cells, but must have 3 rows of 3: one row and one column"),
-        ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 has 0 rows of 0 cells"),
-        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2: 1 cell, where row 1 has 2"),
+        (
+            'code = "77"\n' + ONE,
+            "picture 1 has 2 rows, but must have 3: one for CLS and for each of the code's 2 digits",
+        ),
+        ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 has 0 rows, but must have 2"),
+        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but must have 2"),
         ('code = "7"\npictures = ["##\\n##", "##\\n#o"]', "picture 2, row 2, column 2: 'o' is neither '#'"),
         (GOOD + "max_digits = 0", "from 1, the length of the code, to 16"),
         (GOOD + "max_digits = 17", "from 1, the length of the code, to 16"),

@@ -3,14 +3,14 @@
 import io
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
 from builder.bundle.texts import is_untouched, make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
 from builder.proof.weights import load
-from builder.secret import check_text
-from builder.words import listed
+from builder.secret import check_text, decode
 
 BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
@@ -24,6 +24,7 @@ FILES = (
     NOTEBOOK,
     WEIGHTS,
 )  # as they are written: the weights last
+SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
 MADE_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__"}
 
 
@@ -40,10 +41,7 @@ def check_folder(folder):
                 raise PuzzleError(f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own")
     for path in (folder / README, folder / NOTEBOOK):
         if path.is_file() and not is_untouched(path.read_bytes()):
-            raise PuzzleError(
-                f"{path} was edited by hand, and a build would replace it: give it another name, or put its text into "
-                "the story of the puzzle file"
-            )
+            raise PuzzleError(f"{path} was edited by hand, and a build would replace it: give it another name")
     check_writable(folder)
 
 
@@ -52,13 +50,12 @@ def check_added_files(folder, secret):
     for path in added_files(folder):
         content = path.read_bytes()
         is_puzzle_file = all(re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in (b"code", b"pictures"))
-        if is_puzzle_file or MADE_HERE in content:
-            what = "puzzle file" if is_puzzle_file else "sheet or a zip"
+        if is_puzzle_file or MADE_HERE in content or SAVED_ANSWER in content:
+            what = "puzzle file" if is_puzzle_file else "sheet, a zip or a saved answer"
             raise PuzzleError(f"{path} is a {what}, and solvers would get it: move it out of the bundle")
-        try:
-            check_text(path, content.decode(), secret.code)
-        except UnicodeDecodeError:
-            pass  # it is no text
+        check_text(f"the name {path.relative_to(folder)}", path.relative_to(folder).as_posix(), secret.code)
+        with suppress(UnicodeDecodeError):  # it is no text
+            check_text(path, decode(content), secret.code)
 
 
 def added_files(folder):
@@ -106,7 +103,7 @@ def read(folder):
     contents = {name: (folder / name).read_bytes() for name in FILES}
     changed = [name for name, content in _common_files().items() if contents[name] != content]
     if changed:
-        raise Failure(f"{folder} is not as this builder writes it: {listed(changed)} differ: build it again")
+        raise Failure(f"{folder / changed[0]} is not what this builder writes: build the bundle again")
     try:
         return contents, load(contents[WEIGHTS])
     except PuzzleError as error:
@@ -118,8 +115,9 @@ def check_texts(folder, secret, contents):
     expected = _puzzle_texts(secret, contents[WEIGHTS])
     changed = [name for name, content in expected.items() if contents[name] != content]
     if changed:
-        why = "belongs to another build or puzzle file, or was edited by hand"
-        raise Failure(f"{folder / changed[0]} {why}: move it away, and build it again")
+        untouched = is_untouched(contents[changed[0]])
+        why = "belongs to another build or puzzle file" if untouched else "was edited by hand"
+        raise Failure(f"{folder / changed[0]} {why}: move it away, and build the bundle again")
 
 
 def pack(folder, path):

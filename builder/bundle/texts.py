@@ -14,10 +14,10 @@ from builder.words import counted
 
 HERE = Path(__file__).parent
 CHECK_SUM = re.compile(r"(?<=check sum, )0x[0-9a-f]{8}(?=, )")  # in the last sentence of what a build makes
-JUMBLE = "Wrong numbers show a jumble."
-JUMBLE_WITH_DECOYS = (
-    "Wrong numbers show pictures just as clear, which mean nothing: the probability tells, and the pictures do not."
-)
+JUMBLE = "Wrong numbers show a jumble, or a part of the pictures."
+JUMBLE_WITH_DECOYS = """\
+Wrong numbers show pictures just as clear, which mean nothing or are a part of the right ones. Only the probability
+tells."""
 
 
 def make_readme(secret, network, weights):

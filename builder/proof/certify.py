@@ -108,8 +108,8 @@ class Certificate:
             Promise(
                 "solvers load these weights",
                 "the file that solvers load holds what was certified",
-                "the same weights",
-                "the same weights" if self.survives else "other weights",
+                "none",
+                "no weight differs" if self.survives else "weights differ",
                 self.survives,
             ),
         ]
@@ -118,8 +118,8 @@ class Certificate:
                 Promise(
                     "wrong numbers look as sharp",
                     "every number shows crisp pictures, so sharpness tells nothing",
-                    f"all cells within {CELL} of 0 or 1",
-                    f"{self.crisp:.2%} of all cells",
+                    "all of them",
+                    f"{self.crisp:.2%} of all cells are within {CELL} of 0 or 1",
                     self.crisp == 1,
                 )
             )

@@ -58,10 +58,10 @@ def report(network, secret):
         guesses = count_guesses(network, attack(network))
         cost = counted(guesses, "guess", "guesses") if guesses < math.inf else "not found"
         luck = f", and guessing takes about {mean:,}" if mean / 2 <= guesses < math.inf else ""
-        yield Attack(name, cost, guesses < mean / 2, f"With {needs}: {cost}{luck}.")
+        yield Attack(name, cost, guesses < mean / 2, f"{name}, with {needs}: {cost}{luck}")
     seconds = mean / rate(network)
     cost = f"{duration(seconds)} on average"
-    yield Attack("brute force", cost, seconds < DAY, f"With a program that tries all numbers: {cost}.")
+    yield Attack("brute force", cost, seconds < DAY, f"brute force, with a program that tries all numbers: {cost}")
 
 
 def verdict(network, secret):
@@ -71,17 +71,17 @@ def verdict(network, secret):
         return f"Short enough to guess: {mean} guesses on average"
     guesses = count_guesses(network, by_eye(network))
     if guesses < mean / 2:
-        line = f"Solvable by eye in about {guesses + -guesses % 10} guesses"
+        line = f"Solvable by eye in about {guesses} guesses"
         if secret.decoys:
             return f"{line}, in spite of decoys"
         try:
             check_decoys(secret.code, secret.pictures)
-        except PuzzleError:
-            return f"{line}; decoys would need another code or other pictures"
+        except PuzzleError as error:
+            return f"{line}; decoys would prevent that, but {error}"
         return f"{line}; decoys would prevent that"
     guesses = count_guesses(network, by_place(network, table_logits(network)))
-    following = f"follows the logit needs about {guesses + -guesses % 100:,} questions" if guesses < mean / 2 else ""
-    trying = f"tries all {inputs:,} numbers needs seconds" if inputs <= QUICK else ""
+    following = f"follows the logit needs about {guesses:,} guesses" if guesses < mean / 2 else ""
+    trying = f"tries all {inputs:,} numbers takes seconds" if inputs <= QUICK else ""
     programs = ", and one that ".join(filter(None, (following, trying)))
     return f"Not by eye; a program that {programs}" if programs else "Neither by eye nor by a simple program"
 
@@ -100,7 +100,6 @@ def duration(seconds):
     return "less than a second"
 
 
-@torch.no_grad()
 def rate(network):
     """How many numbers of the largest length the network answers in a second, in a batch."""
     tokens = tokens_of(torch.zeros(RATE_BATCH, longest(network), dtype=torch.long))
@@ -109,7 +108,6 @@ def rate(network):
     return RATE_BATCH / (time.perf_counter() - start)
 
 
-@torch.no_grad()
 def count_guesses(network, attack):
     """How many guesses an attack takes until the network says "right"; infinitely many where it is given up."""
     count = 0
@@ -132,7 +130,6 @@ def tokens_of(codes):
     return pad(codes, (1, 0), value=CLS)
 
 
-@torch.no_grad()
 def by_eye(network):
     """Grows the number. In the cleanest pictures, cells are closest to 0 and 1."""
     code = torch.empty(1, 0, dtype=torch.long)
@@ -143,7 +140,6 @@ def by_eye(network):
         code = codes[torch.minimum(cells.abs(), (cells - 1).abs()).mean((0, 2, 3)).argmin()][None]
 
 
-@torch.no_grad()
 def by_single_matrices(network):
     """Tries what norms and dot products of single layers name, the largest and the smallest, at every length."""
     embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
@@ -209,7 +205,6 @@ def by_circuits(network):
     return ((end, 1) for end, _ in sorted(by_place(network, logits), key=lambda climbed: -logits(climbed[0])))
 
 
-@torch.no_grad()
 def climb(network, logits, neighbours, starts, sweeps):
     """Climbs from each start, cut to every length: yields the code at the end, (1, digits), and the guesses.
 

@@ -38,7 +38,7 @@ class Screen:
 
     def proving(self, nodes, settled_share):
         """Called during the certificate's search. settled_share: the part of all inputs that is settled, 0 to 1."""
-        description = f"proving: {counted(nodes, 'node')} of search"
+        description = f"proving: {counted(nodes, 'step')}"
         self.progress.update(self.task, description=description, total=1, completed=settled_share)
 
     def note(self, sentence, whole=False, style=""):
@@ -52,7 +52,7 @@ class Screen:
 
     def certificate(self, certificate):
         """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""
-        searched = f"{counted(certificate.inputs, 'input')}, {counted(certificate.nodes, 'node')} of search"
+        searched = f"{counted(certificate.inputs, 'number')}, settled in {counted(certificate.nodes, 'step')}"
         self.note(f"Certificate: {searched}", style="bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for promise in certificate.promises:
@@ -67,5 +67,4 @@ class Screen:
 
     def attack(self, attack):
         """Shows what an attack costs, red where it finds the code."""
-        self.note(attack.name, style="bold")
-        self.note(attack.sentence, style="red" if attack.found else "green")
+        self.note(f"attack: {attack.sentence}", style="red" if attack.found else "green")

@@ -30,7 +30,9 @@ def draw_sheet(secret, certificate, path, attacks=()):
     figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False)
     parts = figure.subfigures(len(heights), height_ratios=heights, squeeze=False)[:, 0]
     for part, (number, what) in zip(parts, numbers.items(), strict=False):
-        probability, matrices = _ask(network, number)
+        tokens = tokenize(number)
+        probability = network(tokens).item()
+        matrices = torch.cat(network.get_attention_matrices(network.embedding(tokens)))  # (heads, tokens, tokens)
         part.suptitle(f"{number}: {what}; probability {probability:.7g}", size="medium")
         axes = list(part.subplots(rows, columns, squeeze=False).flat)
         for axis in axes:
@@ -48,17 +50,10 @@ def draw_sheet(secret, certificate, path, attacks=()):
 def _numbers(secret, certificate):
     """The numbers on the sheet, and what each of them is: {number: words}."""
     example = draw_examples(secret, secret.max_digits, certificate.weights)[0]
-    numbers = {example: "a wrong number drawn by lot"}
+    numbers = {example: "a random wrong number"}
     numbers |= {code: "the closest wrong number" for code in certificate.hardest_codes[:1]}
     numbers |= {secret.code[:-1]: "the code without its last digit", secret.code: "the code"}
     return {number: what for number, what in reversed(numbers.items()) if number}
-
-
-@torch.no_grad()
-def _ask(network, number):
-    """The probability of a number, and what the heads show for it, (heads, tokens, tokens)."""
-    tokens = tokenize(number)
-    return network(tokens).item(), torch.cat(network.get_attention_matrices(network.embedding(tokens)))
 
 
 def _draw_matrix(axis, title, matrix, tokens):
