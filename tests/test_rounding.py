@@ -83,12 +83,9 @@ def test_a_network_that_could_overflow_has_no_bound():
     assert rounding_bound(network) == math.inf
 
 
-LARGE = 2.0**12
-
-
 @torch.no_grad()
-def lossy(step):
-    """A network that loses most in one step. The result of that step is 0, and its terms are in the thousands.
+def lossy(step, large):
+    """A network that loses most in one step. The result of that step is 0, and its terms are large.
 
     It has two hidden numbers. The first is 1 for every token, the second is -1 for CLS and 1 for digits.
     """
@@ -103,33 +100,35 @@ def lossy(step):
     output.weight[1] = 1
     if step in ("query", "key", "value"):
         layer = {"query": query, "key": key, "value": value}[step]
-        layer.weight[0, 0], layer.bias[0] = LARGE, -LARGE
+        layer.weight[0, 0], layer.bias[0] = large, -large
     if step == "query":
         key.weight[0, 1] = 1
-        network.embedding.weight[CLS, 0], query.bias[0] = 2, -2 * LARGE
-    if step == "key":
+        network.embedding.weight[CLS, 0], query.bias[0] = 2, -2 * large
+    if step in ("key", "softmax"):
         query.bias[0] = 1
+    if step == "softmax":  # subtracts the largest of two scores, -1 and 1
+        key.weight[0, 1] = 1
     if step == "score":
         query.bias.fill_(64)
         key.weight[:, 1] = torch.tensor([64.0, -64.0])
     if step == "query and key":  # each is 0 and off, and so their product is off
-        network.embedding.weight[CLS, 0], query.weight[0, 0], query.bias[0] = 2, 32 * LARGE, -64 * LARGE
-        key.weight[0], key.bias[0] = 32 * torch.tensor([2 * LARGE, LARGE]), -96 * LARGE
+        network.embedding.weight[CLS, 0], query.weight[0, 0], query.bias[0] = 2, 32 * large, -64 * large
+        key.weight[0], key.bias[0] = 32 * torch.tensor([2 * large, large]), -96 * large
     if step == "weights":  # all the same, and half of the digits have the opposite vote
         network.embedding.weight[:5, 1] = -101
     if step == "values":  # 0 and off, and both logits get them alike
         network.embedding.weight.copy_(torch.tensor([[1.0, -1.0]] * (CLS + 1)))
         network.embedding.position.zero_()
-        value.weight.copy_(torch.tensor([[LARGE, LARGE], [0, 0]]))
-        output.weight.copy_(torch.tensor([[LARGE, 0], [LARGE, 0]]))
+        value.weight.copy_(torch.tensor([[large, large], [0, 0]]))
+        output.weight.copy_(torch.tensor([[large, 0], [large, 0]]))
     if step == "projection":
-        value.weight[0, 0], value.weight[1, 1], projection.weight[0, 0], projection.bias[0] = 1, 0, LARGE, -LARGE
+        value.weight[0, 0], value.weight[1, 1], projection.weight[0, 0], projection.bias[0] = 1, 0, large, -large
     if step == "output":
-        value.weight[0, 0], value.weight[1, 1], output.weight[1, 0], output.bias[1] = 1, 0, LARGE, -LARGE
+        value.weight[0, 0], value.weight[1, 1], output.weight[1, 0], output.bias[1] = 1, 0, large, -large
     return network
 
 
-FLOAT32, COARSE, LOSES_SMALL_NUMBERS = {}, {"U": 2**-10}, {"U": 2**-50, "SMALLEST": 2**-30}
+FLOAT32, COARSE, SMALL_NUMBERS_LOST = {}, {"U": 2**-8}, {"U": 2**-50, "SMALLEST": 2**-30}
 
 
 def use(arithmetic, monkeypatch):
@@ -139,7 +138,7 @@ def use(arithmetic, monkeypatch):
         monkeypatch.setattr(oracle, name, value)
 
 
-@pytest.mark.parametrize("arithmetic", [FLOAT32, {"U": 2**-8}, {"U": 2**-30, "SMALLEST": 2**-10}])
+@pytest.mark.parametrize("arithmetic", [FLOAT32, COARSE, {"U": 2**-30, "SMALLEST": 2**-10}])
 def test_the_bound_holds_where_every_rounding_goes_the_worst_way(monkeypatch, arithmetic):
     """In float32, and in coarse arithmetics, where errors of errors count, or numbers that are lost."""
     use(arithmetic, monkeypatch)
@@ -149,19 +148,20 @@ def test_the_bound_holds_where_every_rounding_goes_the_worst_way(monkeypatch, ar
 
 
 FACTORS = {"query": 1, "key": 1, "score": 1, "value": 1, "values": 1}
-FACTORS |= {"query and key": 1.209, "weights": 1.893, "projection": 2.278, "output": 1.81}
+FACTORS |= {"query and key": 1.2086, "weights": 1.8929, "projection": 2.2778, "output": 1.8095}
+COARSE_FACTORS = {"query": 1.265, "key": 1.202, "softmax": 2.137, "value": 1.132, "values": 1.1015, "weights": 2.061}
 
 
 @pytest.mark.parametrize(
     ("step", "arithmetic", "factor"),
     [(step, FLOAT32, factor) for step, factor in FACTORS.items()]
-    + [("value", COARSE, 1.0184), ("values", COARSE, 1.0237), ("weights", COARSE, 1.928)]
-    + [("weights", LOSES_SMALL_NUMBERS, 1.993), ("value", LOSES_SMALL_NUMBERS, 2.2)],
+    + [(step, COARSE, factor) for step, factor in COARSE_FACTORS.items()]
+    + [("weights", SMALL_NUMBERS_LOST, 1.9932), ("value", SMALL_NUMBERS_LOST, 2.1997)],
 )
 def test_the_bound_is_tight_where_one_step_loses_most(monkeypatch, step, arithmetic, factor):
     """A factor: the bound adds up sizes, and counts each exp above and below the fraction."""
     use(arithmetic, monkeypatch)
-    network = lossy(step)
+    network = lossy(step, 16.0 if arithmetic is COARSE else 2.0**12)
     tokens = tokenize("0123456789567890" if step == "weights" else "7").repeat(500, 1)  # each tries other signs
     worst, bound = oracle.worst_rounding(network, tokens), rounding_bound(network)
     assert worst <= bound == pytest.approx(factor * worst, rel=0.001)
