@@ -1,13 +1,13 @@
-"""Try a number on the network: how likely is it the right one, and what does each head look at?
+"""Try a number on the network: is it right, and what does each head look at?
 
   python guess.py NUMBER NUMBER           try numbers, one after the other
-  python guess.py                         be asked for numbers
+  python guess.py                         be asked for numbers, until you quit
   python guess.py < numbers.txt           try every line of a file
   python guess.py NUMBER --save try.png   save what you see as a sheet
 
-Each picture has a row for each token that looks and a column for each one that
-it looks at; CLS stands before the digits. Cells go from the picture's lowest
-value to its highest: violet to yellow, blank to full, or . to eight (--ascii).
+A picture has a row for each token that looks and a column for each that it
+looks at; CLS stands before the digits. The picture's lowest value is violet,
+or blank, or a dot with --ascii. Its highest is yellow, or full, or an 8.
 """
 
 import sys
@@ -63,11 +63,11 @@ def show(console, code, probability, matrices):
     """Shows an answer on a rich console, the right one in a frame."""
     from rich import columns, panel
 
-    name, style, frame = ("picture", "bold green", 2) if probability > 0.5 else ("head", "bold", 0)
+    name, style, frame = ("picture", "bold green", 4) if probability > 0.5 else ("head", "bold", 0)
     texts = [draw(f"{name} {i}", ["CLS", *code], matrix, console, frame) for i, matrix in enumerate(matrices, 1)]
     pictures = columns.Columns(texts, padding=(1, 2))
     if frame:
-        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=(1, 0))
+        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=1)
     console.print(f"[{style}]{code}: probability {probability:.7g}", "", pictures, "", sep="\n")
 
 
@@ -162,8 +162,8 @@ def main():
     wanted = parser.parse_args()
     if (wanted.save or wanted.plot) and not wanted.codes:
         raise GuessError("no number is given: python guess.py NUMBER, and then --save try.png or --plot")
-    if wanted.save and wanted.save.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise GuessError(f"{wanted.save} is not a file name that ends in .png, .svg or .pdf")
+    if wanted.save and (wanted.save.suffix.lower() not in (".png", ".svg", ".pdf") or not wanted.save.parent.is_dir()):
+        raise GuessError(f"{wanted.save} is no file name that ends in .png, .svg or .pdf, in a folder that exists")
 
     from rich.console import Console
 
