@@ -7,7 +7,7 @@
 
 A picture has a row for each token that looks and a column for each that it
 looks at; CLS stands before the digits. The picture's lowest value is violet,
-or blank, or a dot with --ascii. Its highest is yellow, or full, or an 8.
+or blank, or a dot with --ascii. Its highest is yellow, or full, or an eight.
 """
 
 import sys
