@@ -63,11 +63,11 @@ def show(console, code, probability, matrices):
     """Shows an answer on a rich console, the right one in a frame."""
     from rich import columns, panel
 
-    name, style, frame = ("picture", "bold green", 4) if probability > 0.5 else ("head", "bold", 0)
+    name, style, frame = ("picture", "bold green", 2) if probability > 0.5 else ("head", "bold", 0)
     texts = [draw(f"{name} {i}", ["CLS", *code], matrix, console, frame) for i, matrix in enumerate(matrices, 1)]
     pictures = columns.Columns(texts, padding=(1, 2))
     if frame:
-        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=1)
+        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=(1, 0))
     console.print(f"[{style}]{code}: probability {probability:.7g}", "", pictures, "", sep="\n")
 
 

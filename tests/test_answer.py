@@ -123,7 +123,9 @@ def sheet(monkeypatch, tmp_path):
     return sheet
 
 
-@pytest.mark.parametrize(("heads", "digits", "times"), [(1, 1, 2), (3, 5, 2), (5, 12, 1), (8, 16, 2)])
+@pytest.mark.parametrize(
+    ("heads", "digits", "times"), [(1, 1, 2), (3, 5, 2), (5, 12, 1), pytest.param(8, 16, 2, marks=pytest.mark.slow)]
+)
 def test_no_label_on_a_sheet_lies_over_another_or_over_the_edge(sheet, heads, digits, times):
     code = "0123456789012345"[:digits]
     figure = sheet([diagonal(code, heads)] * times)

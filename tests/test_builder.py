@@ -215,6 +215,7 @@ def test_one_seed_builds_the_same_files_with_one_thread_and_with_two(tiny, tmp_p
 
 
 @posix
+@pytest.mark.slow
 def test_a_closed_output_is_no_reason_to_fail(tmp_path):
     checked = run("-m", "builder", "--check", "--zip", tmp_path / "a.zip", preexec_fn=lambda: os.close(1))
     assert (checked.returncode, checked.stderr) == (0, "") and (tmp_path / "a.zip").exists()

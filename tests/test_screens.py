@@ -85,7 +85,7 @@ def test_numbers_and_lists_read_as_people_write_them():
     assert [listed(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
 
 
-@pytest.mark.parametrize(("code", "heads", "max_digits"), [("7", 1, 1), ("2013", 3, 5), ("3141592653589793", 2, 16)])
+@pytest.mark.parametrize(("code", "heads", "max_digits"), [("7", 1, 1), ("3141592653589793", 2, 16)])
 def test_the_sheet_shows_what_the_network_itself_shows(certificates, code, heads, max_digits, tmp_path, monkeypatch):
     secret, certificate = untrained(certificates[0], code, heads, max_digits)
     drawn, draw_matrix = [], sheet._draw_matrix
