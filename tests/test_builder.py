@@ -221,6 +221,7 @@ def test_a_closed_output_is_no_reason_to_fail(tmp_path):
     assert (checked.returncode, checked.stderr) == (0, "") and (tmp_path / "a.zip").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
 def test_a_full_disk_for_the_output_gets_one_sentence():
     with open("/dev/full", "w") as full:
