@@ -8,7 +8,7 @@ import torch
 from builder.model import NeuralNetwork
 from builder.proof.weights import load
 from builder.screens import attack
-from builder.screens.attack import by_eye, by_place, climb, count_guesses, duration, report, table_logits, verdict
+from builder.screens.attack import by_eye, by_place, count_guesses, duration, report, table_logits, verdict
 from builder.secret import Secret
 from builder.training.train import train
 from tests.helpers import changed
@@ -94,18 +94,6 @@ def test_a_find_that_takes_as_many_guesses_as_guessing_is_luck():
     eye, *_ = report(network, secret)
     assert not eye.found and eye.sentence == "by eye, with guess.py alone: 8 guesses, and guessing takes about 5"
     assert verdict(network, secret) == "Short enough to guess: 5 guesses on average"
-
-
-def test_a_climb_goes_up_from_every_start_at_every_length(network):
-    def every_digit(codes, place):
-        tried = codes[:, None].repeat(1, 10, 1)
-        tried[:, :, place] = torch.arange(10)
-        return tried
-
-    starts = torch.tensor([[0] * 5, [3] * 5])
-    ends = list(climb(network, lambda codes: codes.sum(1) - 100, every_digit, starts, sweeps=4))
-    assert ["".join(map(str, end[0].tolist())) for end, _ in ends] == ["9", "99", "999", "9999", "99999"] * 2
-    assert [guesses for _, guesses in ends] == [20, 40, 60, 80, 100] * 2  # a sweep up, and one that changes nothing
 
 
 @pytest.mark.parametrize("which", ["network", "with_decoys"])

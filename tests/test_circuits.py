@@ -24,8 +24,13 @@ def test_networks_agree_with_their_tables_on_every_code(seed, n_hidden, n_heads,
     torch.testing.assert_close(found, network_logits(network, digits), rtol=1e-9, atol=1e-9)
 
 
-def test_tables_are_computed_in_float64_whatever_the_networks_type():
+def test_tables_are_computed_in_float64_whatever_the_networks_type_and_torchs():
     network = NeuralNetwork(6, n_heads=2, max_digits=3)
     tables, in_float64 = read_circuits(network), read_circuits(copy.deepcopy(network).double())
     assert all(table.dtype == torch.float64 and not table.requires_grad for table in tables)
-    assert all(map(torch.equal, tables, in_float64))
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        elsewhere = read_circuits(network)
+    torch.set_default_dtype(torch.float32)
+    for same in (in_float64, elsewhere):
+        assert all(map(torch.equal, tables, same))

@@ -36,6 +36,29 @@ def tiny_network(seed):
     return network
 
 
+@torch.no_grad()
+def climb(network, steps, generator):
+    """The largest share of the bound that is used up while one weight after another changes towards more of it."""
+    parameters, best = list(network.parameters()), 0.0
+    for _ in range(steps):
+        weights = parameters[torch.randint(len(parameters), (), generator=generator)].view(-1)
+        place = torch.randint(len(weights), (), generator=generator)
+        before, (one, two, three) = weights[place].clone(), torch.randn(3, generator=generator)
+        weights[place] = one * 2.0 ** (12 * two) if three > 1 else before * (1 + one * 2.0 ** (-8 * two.abs()))
+        bound = rounding_bound(network)
+        share = largest_difference(network) / bound if bound < math.inf else 0.0  # a layer could overflow
+        if share < best:
+            weights[place] = before
+        best = max(best, share)
+    return best
+
+
+@pytest.mark.parametrize(("networks", "steps"), [(12, 60), pytest.param(100, 1000, marks=pytest.mark.slow)])
+def test_no_network_that_is_changed_to_lose_most_is_off_by_more_than_the_bound(networks, steps):
+    generator = torch.Generator().manual_seed(0)
+    assert 0.05 < max(climb(tiny_network(seed), steps, generator) for seed in range(networks)) <= 1
+
+
 @settings(max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 20), st.integers(1, 8), st.integers(1, 2), st.floats(0.1, 2.0))
 def test_no_random_network_is_off_by_more_than_the_bound(seed, n_hidden, n_heads, max_digits, size):

@@ -78,11 +78,6 @@ def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch)
     assert rounds[1].gap == next(train(ghost, seed=4)).gap, "each attempt is the one that its seed makes"
 
 
-def test_an_attempt_that_holds_is_the_last(ghost, rounds):
-    assert {progress.seed for progress in rounds} == {0}
-    assert [progress.step for progress in rounds] == list(range(1, 1 + len(rounds)))
-
-
 def test_the_search_of_the_certificate_can_be_watched(ghost):
     seen = []
     list(train(ghost, watch=lambda nodes, settled: seen.append(settled)))
