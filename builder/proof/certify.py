@@ -102,7 +102,7 @@ class Certificate:
                 "the pictures are the code's own",
                 "a code with one digit changed shows a wrong cell",
                 "at least 1 cell",
-                f"each has {counted(self.fewest_wrong_cells, 'cell')} or more off by {OTHER_CELL}",
+                f"each shows at least {counted(self.fewest_wrong_cells, 'cell')} off by {OTHER_CELL} or more",
                 self.fewest_wrong_cells >= 1,
             ),
             Promise(
