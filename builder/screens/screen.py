@@ -29,7 +29,8 @@ class Screen:
         return self
 
     def __exit__(self, *_):
-        self.progress.stop()
+        if not self.progress.disable:  # older versions of rich print an empty line even so
+            self.progress.stop()
 
     def learning(self, training_round):
         """Called after every round of training."""
