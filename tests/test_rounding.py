@@ -182,7 +182,7 @@ COARSE_FACTORS = {"query": 1.265, "key": 1.202, "softmax": 2.137, "value": 1.132
     + [("weights", SMALL_NUMBERS_LOST, 1.9932), ("value", SMALL_NUMBERS_LOST, 2.1997)],
 )
 def test_the_bound_is_tight_where_one_step_loses_most(monkeypatch, step, arithmetic, factor):
-    """A factor: the bound adds up sizes, and counts each exp above and below the fraction."""
+    """The factor is above 1 because the bound adds up sizes, and counts each exp twice: in a sum and by itself."""
     use(arithmetic, monkeypatch)
     network = lossy(step, 16.0 if arithmetic is COARSE else 2.0**12)
     tokens = tokenize("0123456789567890" if step == "weights" else "7").repeat(500, 1)  # each tries other signs

@@ -16,14 +16,8 @@ BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
 GUESS, REQUIREMENTS, README, NOTEBOOK = "guess.py", "requirements.txt", "README.md", "start.ipynb"
 MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-FILES = (
-    MODEL,
-    GUESS,
-    REQUIREMENTS,
-    README,
-    NOTEBOOK,
-    WEIGHTS,
-)  # as they are written: the weights last
+# In the order they are written: the weights last, so the old network answers until then.
+FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, WEIGHTS)
 SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
 MADE_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__"}
 

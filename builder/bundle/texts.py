@@ -70,16 +70,16 @@ def _check_sum(text):
 
 
 def draw_examples(secret, max_digits, weights):
-    """Five wrong codes that solvers may try: none is the secret, an anagram, a part of it, or longer and holds it.
+    """Five wrong codes for solvers to try. None is a part of the code or an anagram of it, and none contains it.
 
-    Three grow shorter, and two are as long as the first; their lengths depend on max_digits alone. The draw depends on
-    the pictures, which solvers don't know, so nobody can repeat it to read the code back.
+    Their lengths depend on max_digits alone: the first and the last two have max_digits digits, the others one and two
+    fewer. The draw depends on the pictures, which solvers don't know, so nobody can repeat it to read the code back.
     """
     pictures = str(secret.pictures).encode()
     dice = random.Random(sha256(b"|".join([secret.code.encode(), pictures, weights])).digest())
     examples = []
     while len(examples) < 5:
-        # An example is no part of the code. With one digit, it would tell that the code has no such digit.
+        # A wrong digit alone would tell that the code lacks it, so examples have 3 digits where they can.
         shorter = len(examples) if len(examples) < 3 else 0
         code = "".join(dice.choices(DIGITS, k=max(max_digits - shorter, min(3, max_digits))))
         if code not in examples and not _hints_at(code, secret.code):
