@@ -115,7 +115,8 @@ def test_codes_that_differ_by_more_than_the_precision_are_told_apart():
 
 
 @pytest.mark.parametrize("loudness", [0.0, 1.0, 100.0])
-def test_the_search_finds_what_brute_force_finds_among_many_codes(loudness):
+def test_the_search_finds_what_brute_force_finds_among_many_codes(monkeypatch, loudness):
+    monkeypatch.setattr(searching, "BATCH", 7)  # so that batches are cut
     assert_matches_brute_force(random_circuits(5, 3, seed=5, loudness=loudness), "4711", k=20)
 
 
