@@ -72,6 +72,7 @@ def test_no_random_network_is_off_by_more_than_the_bound(seed, n_hidden, n_heads
 
 def test_numbers_that_float32_counts_as_0_are_in_the_bound():
     """2^-128 is below its smallest normal number, and the next layers make 1 of it."""
+    assert rounding.SMALLEST == torch.finfo(torch.float32).tiny
     network = NeuralNetwork(1, 1, 1)
     with torch.no_grad():
         for parameter in network.parameters():
