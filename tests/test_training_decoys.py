@@ -12,10 +12,12 @@ from builder.proof.codes import decode, one_digit_off
 from builder.proof.weights import load
 from builder.secret import Secret
 from builder.training.train import train
+from tests.helpers import GHOST
 from tests.oracle import all_tokens
 
 TWINS = torch.tensor([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]]).float()
 PUZZLES = {"the ghost's": None, "places that CLS sees alike": Secret("05", TWINS, 3, decoys=True)}
+PUZZLES["one picture"] = replace(Secret.read(GHOST), pictures=Secret.read(GHOST).pictures[:1], decoys=True)
 
 
 @pytest.fixture(scope="module", params=PUZZLES)

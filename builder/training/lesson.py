@@ -29,7 +29,12 @@ class Lesson:
     """The codes that a network learns from, and the votes learned so far, (heads, n_hidden)."""
 
     def __init__(self, secret, network, generator):
-        """network: has its queries already, as they are in float32."""
+        """network: has its queries already, as they are in float32.
+
+        disguised: with decoys, whether unused digits get votes as large as used ones. float32 is not always precise
+        enough for that where there is one picture.
+        """
+        self.disguised = secret.decoys
         self.secret, self.network, self.inputs = secret, network, inputs(network)
         self.score = read_circuits(network).score.permute(1, 2, 0)  # (positions, 11, heads)
         self.votes = self.inputs.new_zeros(self.score.shape[2], self.inputs.shape[2])
@@ -55,7 +60,7 @@ class Lesson:
         if self.secret.decoys:
             together = contrast.flatten(1)
             self.votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
-            if len(self.votes) > 1:  # with one picture, float32 is not precise enough for the large votes of all digits
+            if self.disguised:
                 target = draw_targets(self.secret, self.network, self.votes, self.noise)
                 self.votes = separate(together, target.flatten()).view_as(self.votes)
         else:
