@@ -14,6 +14,7 @@ start.ipynb that you edited, and to hand out a file that tells the code.
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -84,8 +85,13 @@ def run():
         return
     secret = Secret.read(arguments.puzzle)  # before torch is imported, which takes a second
 
+    # An interrupt in the midst of torch's import can abort the process, so Ctrl-C waits for its end.
+    pressed, usual = [], signal.signal(signal.SIGINT, lambda *event: pressed.append(event))
     import torch
 
+    signal.signal(signal.SIGINT, usual)
+    if pressed and usual != signal.SIG_IGN:
+        raise KeyboardInterrupt
     torch.set_num_threads(1)  # small operations: more threads wait longer than they compute
     from builder.bundle import bundle
     from builder.screens.screen import Screen

@@ -29,11 +29,7 @@ class Lesson:
     """The codes that a network learns from, and the votes learned so far, (heads, n_hidden)."""
 
     def __init__(self, secret, network, generator):
-        """network: has its queries already, as they are in float32.
-
-        disguised: with decoys, whether unused digits get votes as large as used ones. float32 is not always precise
-        enough for that where there is one picture.
-        """
+        """network: has its queries already. disguised: whether unused digits get large votes; float32 may forbid it."""
         self.disguised = secret.decoys
         self.secret, self.network, self.inputs = secret, network, inputs(network)
         self.score = read_circuits(network).score.permute(1, 2, 0)  # (positions, 11, heads)
