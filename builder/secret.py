@@ -19,7 +19,7 @@ MAX_TITLE = 80  # characters
 CELLS = {".": 0, "#": 1}
 UNQUOTED = "the code must be a string in quotes, since leading zeros count"
 KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
-MAX_DECOY_DIGITS_OF_ONE_PICTURE = 7  # with one picture; training failed with 8 digits
+DIGITS_OF_ONE_PICTURE = 7  # with decoys, at most; with 8 float32 is too coarse for most pictures
 SPELLED_OUT = 3  # a code of at least so many digits must not stand in a text; a shorter one occurs in any text
 
 # What tomllib says of a mistake, and what mends it.
@@ -190,10 +190,8 @@ def check_decoys(code, pictures):
     """
     if len(set(code)) < len(code):
         raise PuzzleError("decoys need a code whose digits all differ")
-    if len(pictures) == 1 and len(code) > MAX_DECOY_DIGITS_OF_ONE_PICTURE:
-        raise PuzzleError(
-            f"decoys need two pictures or more where the code has over {MAX_DECOY_DIGITS_OF_ONE_PICTURE} digits"
-        )
+    if len(pictures) == 1 and len(code) > DIGITS_OF_ONE_PICTURE:
+        raise PuzzleError(f"decoys need a second picture where the code has over {DIGITS_OF_ONE_PICTURE} digits")
     for place, double in itertools.permutations(range(1, 1 + len(code)), 2):
         order = [double if index == place else index for index in range(1 + len(code))]
         if all(picture == tuple(tuple(picture[row][i] for i in order) for row in order) for picture in pictures):

@@ -84,7 +84,7 @@ def groups(share, seed):
     for digits in (12, 16):
         yield f"{digits} digits", [draw(dice, digits, digits) for _ in some(20)]
         yield f"{digits} digits, 1 picture", [draw(dice, digits, digits, heads=1) for _ in some(5)]
-    drawn = [(dice.randint(4, 8), dice.randint(2, 4)) for _ in some(20)]
+    drawn = [(dice.randint(4, 8), dice.randint(2, 4)) for _ in some(20)] + [(dice.randint(4, 6), 1) for _ in some(10)]
     yield "decoys, 4 to 8 digits", [draw(dice, digits, max(5, digits), heads, decoys=True) for digits, heads in drawn]
     yield "awkward puzzles", list(awkward())
 

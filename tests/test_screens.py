@@ -90,7 +90,7 @@ def test_the_sheet_shows_what_the_network_itself_shows(certificates, code, heads
     secret, certificate = untrained(certificates[0], code, heads, max_digits)
     drawn, draw_matrix = [], sheet._draw_matrix
     monkeypatch.setattr(sheet, "_draw_matrix", lambda *shown: (drawn.append(shown[1:]), draw_matrix(*shown)))
-    sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png", ["An attack takes 12 guesses. " * 9])
+    sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png")
     example = draw_examples(secret, max_digits, certificate.weights)[0]
     numbers = list(dict.fromkeys(filter(None, [code, code[:-1], certificate.hardest_codes[0], example])))
     assert [shown[2] for shown in drawn[::heads]] == [["CLS", *number] for number in numbers]

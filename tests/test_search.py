@@ -29,7 +29,7 @@ def assert_matches_brute_force(circuits, secret, k):
     truth = hardest(everything, circuits.max_digits, secret, k)
 
     found = search(circuits, secret, k)
-    assert found.complete and found.settled == count_codes(circuits.max_digits)
+    assert found.settled == count_codes(circuits.max_digits)
     codes = [decode(code) for code in found.codes]
     assert len(set(codes)) == len(codes) == len(truth) and secret not in codes
     assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=0, abs=exact)
@@ -37,7 +37,7 @@ def assert_matches_brute_force(circuits, secret, k):
 
     limit = (truth[0][1] + truth[-1][1]) / 2
     found = search(circuits, secret, len(everything), limit)
-    assert found.complete and (circuits.logits(found.codes) > limit - exact).all()
+    assert found.settled == count_codes(circuits.max_digits) and (circuits.logits(found.codes) > limit - exact).all()
     expected = (everything > limit + exact).sum()
     if secret:
         expected -= (circuits.logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
@@ -102,7 +102,7 @@ def test_tables_whose_products_could_overflow_are_refused(wild):
 
 def test_tables_whose_products_are_just_small_enough_are_searched():
     found = search(loud_votes(1.1e307), "7")  # 8 times that, for CLS and a digit, is below 1.8e308
-    assert found.complete and found.logits.item() == pytest.approx(1.1e307)
+    assert found.settled == 10 and found.logits.item() == pytest.approx(1.1e307)
 
 
 def test_codes_that_differ_by_more_than_the_precision_are_told_apart():
@@ -129,7 +129,7 @@ def test_the_search_finds_what_the_network_itself_says(seed, n_hidden, n_heads, 
         parameter.data *= size
     truth = hardest(network_logits(network, max_digits), max_digits, "7", 30)
     found = search(read_circuits(network), "7", 30)
-    assert found.complete
+    assert found.settled == count_codes(max_digits)
     assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=1e-9, abs=1e-9)
 
 
@@ -137,7 +137,7 @@ def test_a_node_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
     divide = searching._Tables.divide
     monkeypatch.setattr(searching._Tables, "divide", lambda *given: searching._rows(divide(*given), slice(1, None)))
     found = search(random_circuits(5), "123", 16)
-    assert not found.complete and found.settled < count_codes(5)
+    assert found.settled < count_codes(5)
 
 
 def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
@@ -164,30 +164,30 @@ def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatc
 def test_sixteen_digits_are_settled_to_the_last_code():
     circuits, seen = random_circuits(16, heads=1), []
     found = search(circuits, "20131704", 3, watch=lambda nodes, share: seen.append((nodes, share)))
-    assert found.complete and found.settled == 11_111_111_111_111_110
+    assert found.settled == 11_111_111_111_111_110
     assert found.nodes == seen[-1][0] < 10_000 and seen == sorted(seen) and seen[-1][1] == 1
     assert circuits.logits(one_digit_off(decode(found.codes[0]), 16)).max() <= found.logits[0]
 
 
 def test_extreme_scores_are_settled_with_few_nodes():
     found = search(random_circuits(16, heads=3, loudness=100.0), "20131704")
-    assert found.complete and found.nodes < 3_000
+    assert found.settled == count_codes(16) and found.nodes < 3_000
 
 
 def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has():
     circuits = random_circuits(8, heads=4)
     found = search(circuits, "123", 10, budget=50)
-    assert not found.complete and found.settled < count_codes(8) and found.nodes < 50 + searching.BATCH
+    assert found.settled < count_codes(8) and found.nodes < 50 + searching.BATCH
     torch.testing.assert_close(found.logits, circuits.logits(found.codes))
     best = search(circuits, "123", 10)
-    assert best.complete and (best.logits >= found.logits).all() and len(found.codes) == 10
+    assert best.settled == count_codes(8) and (best.logits >= found.logits).all() and len(found.codes) == 10
 
 
 def test_ties_are_settled_as_one():
     """Each of the 11,110 codes has the same logit, and none needs a node of its own."""
     circuits = random_circuits(4, seed=1)._replace(vote=torch.ones(2, 5, 11).double())
     found = search(circuits, "7", 3)
-    assert found.complete and len(found.codes) == 3 and found.nodes < 100
+    assert found.settled == count_codes(4) and len(found.codes) == 3 and found.nodes < 100
 
 
 def test_a_code_just_above_the_limit_is_found_and_none_at_a_higher_limit():

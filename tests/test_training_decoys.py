@@ -11,6 +11,7 @@ from builder.proof.circuits import read_circuits
 from builder.proof.codes import decode, one_digit_off
 from builder.proof.weights import load
 from builder.secret import Secret
+from builder.training.decoys import vote_range
 from builder.training.train import train
 from tests.helpers import GHOST
 from tests.oracle import all_tokens
@@ -89,10 +90,22 @@ def test_other_seeds_draw_other_decoys(ghost):
     assert not torch.equal(matrices(first, tokens).round(), matrices(second, tokens).round())
 
 
+@pytest.mark.parametrize("code", ["4791", "20531", "205317"])
+def test_votes_of_one_head_are_about_as_far_apart_as_a_formula_says(code):
+    """Training doesn't know the formula."""
+    size = 1 + len(code)
+    cells = torch.rand(1, size, size, generator=torch.Generator().manual_seed(2)) < 0.5
+    *_, (_, _, _, certificate) = train(Secret(code, cells.float(), len(code), decoys=True))
+    circuits, tokens = read_circuits(load(certificate.weights)), tokenize(code)[0]
+    votes = torch.cat([circuits.vote[0, 0, tokens[:1]], circuits.vote[0, 1:size, tokens[1:]].flatten()])
+    expected = vote_range(circuits.score[:, torch.arange(size), tokens]).item()
+    assert 0.9 < (votes.max() - votes.min()).item() / (certificate.logit - certificate.hardest_logit) / expected < 1.5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "heads"),
-    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("205317", 1), ("0123456789", 2), ("0123456789", 4)],
+    [("8", 1), ("40", 1), ("20531", 1), ("20531", 2), ("2053174", 1), ("0123456789", 2), ("0123456789", 4)],
 )
 def test_decoys_of_other_sizes_are_certified(code, heads):
     size = 1 + len(code)

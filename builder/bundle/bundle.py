@@ -27,8 +27,6 @@ def check_folder(folder):
 
     The folder is new, empty, or holds a bundle, whole or not; other files in it are kept.
     """
-    if folder.exists() and not folder.is_dir():
-        raise PuzzleError(f"{folder} is a file: a bundle needs a folder of its own")
     if not (folder / MODEL).is_file() and not any(folder.glob(f"{DRAFTS}*")):  # neither a bundle nor a killed build
         for path in sorted(folder.glob("*")):
             if path.name not in MADE_BY_SYSTEMS:
@@ -89,11 +87,9 @@ def _puzzle_texts(secret, weights):
 
 def read(folder):
     """The bundle's files, {path in the folder: bytes}, and its network. Raises PuzzleError unless it is whole."""
-    if not folder.is_dir():
-        raise PuzzleError(f"{folder} is not a folder, and a bundle is one")
     for name in FILES:
         if not (folder / name).is_file():
-            raise PuzzleError(f"{folder} is not a whole bundle: {name} is missing: build it again")
+            raise PuzzleError(f"{folder} is not a whole bundle: {name} is missing, so build it")
     contents = {name: (folder / name).read_bytes() for name in FILES}
     changed = [name for name, content in _common_files().items() if contents[name] != content]
     if changed:

@@ -23,8 +23,6 @@ def check_writable(folder):
 
 def check_replaceable(path):
     """Raises PuzzleError where a file can't be written, or where it would replace one that no build made."""
-    if path.is_dir():
-        raise PuzzleError(f"{path} is a folder: a file name is wanted")
     if path.exists() and MADE_HERE not in path.read_bytes():
         raise PuzzleError(f"{path} is there already, and no build made it: move it away, or choose another name")
     check_writable(path.parent)

@@ -45,15 +45,14 @@ class Found(NamedTuple):
     """What a search found.
 
     codes, logits: the hardest wrong codes above the limit, (n, max_digits) and (n,), the hardest first.
-    nodes: how many nodes were bounded. settled: how many codes are settled, an int.
-    complete: whether these are all codes there are. If not, codes and logits are the hardest seen so far.
+    nodes: how many nodes were bounded. settled: how many codes are settled, an int. If these are not all codes there
+    are, codes and logits are the hardest seen so far.
     """
 
     codes: Tensor
     logits: Tensor
     nodes: int
     settled: int
-    complete: bool
 
 
 class Nodes(NamedTuple):
@@ -101,8 +100,8 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
 
     circuits: the network's tables. code: the secret, which is no wrong code; "" leaves none out. budget: nodes after
     which the search gives up. watch: if given, called now and then with the nodes and the settled share so far.
-    Returns a Found. Where it is complete, no other code is above the limit, or above the last logit of k, by more than
-    precision(circuits). Raises OverflowError where a product of the tables could leave the range of float64.
+    Returns a Found. Where all codes are settled, no other one is above the limit, or above the last logit of k, by more
+    than precision(circuits). Raises OverflowError where a product of the tables could leave the range of float64.
     """
     tables = _Tables(circuits)
     tie = tables.precision / 2
@@ -142,7 +141,7 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
             stack.append(_rows(nodes, nodes.bound.argsort(stable=True)))
         if watch:
             watch(visited, settled / total)
-    return Found(codes, logits, visited, settled, settled == total)
+    return Found(codes, logits, visited, settled)
 
 
 def _rows(batch, rows):

@@ -1,7 +1,6 @@
 """The author's sheet: what solvers will see of a puzzle, on one page, for the author's eyes only."""
 
 import io
-import textwrap
 
 import torch
 from matplotlib.figure import Figure
@@ -14,22 +13,19 @@ from builder.proof.weights import load
 PER_ROW = 4  # pictures side by side, at most
 SIDE = 2.8  # inches that a picture is wide, with its labels
 HEADING = 0.5  # inches above the pictures of a number
-LINE, LINE_LENGTH = 0.19, 90  # inches, characters
 
 
-def draw_sheet(secret, certificate, path, attacks=()):
-    """Draws the sheet and saves it as a PNG. attacks: sentences on how soon solvers find the code. Raises Failure."""
+def draw_sheet(secret, certificate, path):
+    """Draws the sheet and saves it as a PNG. Raises Failure."""
     network, numbers = load(certificate.weights), _numbers(secret, certificate)
     n_heads = len(secret.pictures)
     columns = min(PER_ROW, n_heads)
     rows = -(-n_heads // columns)
-    lines = [line for sentence in attacks for line in textwrap.wrap(sentence, LINE_LENGTH)]
-    heights = [HEADING + rows * SIDE] * len(numbers) + [HEADING + LINE * len(lines)] * bool(lines)
-
-    figure = Figure(figsize=(max(8, columns * SIDE), HEADING + sum(heights)), layout="constrained")
+    height = HEADING + len(numbers) * (HEADING + rows * SIDE)
+    figure = Figure(figsize=(max(8, columns * SIDE), height), layout="constrained")
     figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False)
-    parts = figure.subfigures(len(heights), height_ratios=heights, squeeze=False)[:, 0]
-    for part, (number, what) in zip(parts, numbers.items(), strict=False):
+    parts = figure.subfigures(len(numbers), squeeze=False)[:, 0]
+    for part, (number, what) in zip(parts, numbers.items(), strict=True):
         tokens = tokenize(number)
         probability = network(tokens).item()
         matrices = torch.cat(network.get_attention_matrices(network.embedding(tokens)))  # (heads, tokens, tokens)
@@ -39,9 +35,6 @@ def draw_sheet(secret, certificate, path, attacks=()):
             axis.set_axis_off()
         for head, (axis, matrix) in enumerate(zip(axes, matrices.tolist(), strict=False), 1):
             _draw_matrix(axis, f"head {head}", matrix, ["CLS", *number])
-    if lines:
-        parts[-1].suptitle("How soon solvers find it", size="medium")
-        parts[-1].text(0.02, 0, "\n".join(lines), size="small", va="bottom", parse_math=False)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Comment": MADE_HERE.decode()})
     write_files(path.parent, {path.name: png.getvalue()})

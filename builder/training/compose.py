@@ -23,7 +23,10 @@ def draw(secret, generator):
     for parameter in network.parameters():
         parameter.zero_()
     size = max(n_hidden, directions)
-    vectors = size**0.5 * draw_orthogonal(size, generator)[:, :n_hidden]  # orthogonal where n_hidden allows it
+    mix = draw_orthogonal(size, generator)
+    if secret.decoys:  # one-hot vectors, because scores of them round less
+        mix = torch.eye(size)[torch.randperm(size, generator=generator)]
+    vectors = size**0.5 * mix[:, :n_hidden]  # orthogonal where n_hidden allows it
     network.embedding.weight.copy_(vectors[: CLS + 1])
     network.embedding.position.copy_(vectors[CLS + 1 : directions])
     for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
