@@ -38,7 +38,9 @@ DEFAULT = object()  # stands for a place that follows from the puzzle file's nam
 def parse_arguments():
     """The command line's arguments, with every place filled in. Ends with one sentence where they don't fit."""
     parser = argparse.ArgumentParser(
-        prog=" ".join(COMMAND), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        usage=" ".join([*COMMAND, "[puzzle] [options]"]),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible", MISTAKE))
     add = parser.add_argument
@@ -48,7 +50,7 @@ def parse_arguments():
     add("--seed", type=int, help="where training starts from (default: 0); each gives another network")
     add("--check", type=Path, nargs="?", const=DEFAULT, metavar="DIR", help="build nothing, certify this bundle")
     add("--attack", action="store_true", help="tell how soon solvers find the code, attack by attack")
-    add("--zip", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="pack the bundle, to hand it out")
+    add("--zip", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="pack the bundle; --check builds no new one")
     add("--sheet", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="draw what solvers see, for you alone")
     arguments = parser.parse_args()
     doing = arguments.out, arguments.check, arguments.zip, arguments.sheet, arguments.seed, arguments.attack or None
@@ -64,6 +66,8 @@ def parse_arguments():
     if arguments.puzzle != GHOST and arguments.check is None and arguments.folder.resolve() == PUZZLE:
         parser.error(f"{arguments.folder} is the default puzzle's folder: name another one with --out")
     name = arguments.folder.resolve().name
+    if arguments.folder.suffix == ".toml":
+        parser.error(f"{arguments.folder} is no folder; a puzzle file comes first")
     for option, ending, default in (("zip", ".zip", f"{name}.zip"), ("sheet", ".png", f"{name}-sheet.png")):
         path = getattr(arguments, option)
         path = Path(default) if path == DEFAULT else path
@@ -132,7 +136,7 @@ def build(arguments, secret, screen):
         screen.certificate(training_round.certificate)
         mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
         raise Failure(f"no seed learned the code, so nothing is written: try {mend}")
-    screen.note(f"learned in {time.perf_counter() - start:.1f} s (seed {training_round.seed})")
+    screen.note(f"learned in {time.perf_counter() - start:.2f} s (seed {training_round.seed})")
     return training_round.certificate
 
 
@@ -145,12 +149,12 @@ def check(arguments, secret, screen):
     contents, network = bundle.read(folder)
     sizes = len(network.attention_matrix_list), len(network.embedding.position) - 1
     if sizes != (len(secret.pictures), secret.max_digits):
-        raise Failure(f"{folder} is not the bundle of {arguments.puzzle}: a puzzle file goes before --check")
+        raise Failure(f"{folder} is not the bundle of {short_path(arguments.puzzle)}: put its puzzle file first")
     with screen:
         certificate = certify(network, secret, screen.proving)
     screen.certificate(certificate)
     if not certificate.holds:
-        raise Failure(f"{folder} is not certified for {arguments.puzzle}")
+        raise Failure(f"{folder} is not certified for {short_path(arguments.puzzle)}: if that was changed, build again")
     bundle.check_texts(folder, secret, contents)
     bundle.check_added_files(folder, secret)
     return certificate

@@ -32,6 +32,7 @@ TOML_HINTS = {
     "Unterminated": "the quotes at its end are missing",
     "Expected '='": "a line reads KEY = VALUE",
     "Expected newline": 'nothing follows a value, and a text that holds quotes stands in """ and """',
+    "Invalid statement": 'a text of several lines lacks its """, or a line is not KEY = VALUE',
     "Invalid value": "texts stand in straight quotes, a list ends with ], and true and false are lower case",
 }
 
@@ -148,18 +149,16 @@ def check_text(name, text, code):
     spelled = re.search(r"[\W_]*".join(code), digits)
     if spelled and len(code) >= SPELLED_OUT:
         line = 1 + text.count("\n", 0, spelled.start())
-        raise PuzzleError(f"{name}, line {line}: it holds the code, and solvers read it")
+        raise PuzzleError(f"{name}, line {line}: {spelled[0]!r} is the code, and solvers read it")
 
 
 def _pictures(pictures, digits):
     if not isinstance(pictures, list):
         raise PuzzleError('pictures must be a list of multi-line strings: [ """...""", """...""" ]')
+    cells = tuple(_picture(f"picture {number}", picture, 1 + digits) for number, picture in enumerate(pictures, 1))
     if not 1 <= len(pictures) <= MAX_PICTURES:
-        raise PuzzleError(
-            f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}; "
-            "rows that are strings of their own stand in brackets, picture by picture"
-        )
-    return tuple(_picture(f"picture {number}", picture, 1 + digits) for number, picture in enumerate(pictures, 1))
+        raise PuzzleError(f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}")
+    return cells
 
 
 def _picture(name, picture, size):
@@ -176,7 +175,8 @@ def _picture(name, picture, size):
                 )
     need = f"must have {size}: one for CLS and for each of the code's {counted(size - 1, 'digit')}"
     if len(rows) != size:
-        raise PuzzleError(f"{name} has {counted(len(rows), 'row')}, but {need}")
+        hint = "; rows that are strings of their own stand in brackets, picture by picture" if len(rows) == 1 else ""
+        raise PuzzleError(f"{name} has {counted(len(rows), 'row')}, but {need}{hint}")
     for number, row in enumerate(rows, 1):
         if len(row) != size:
             raise PuzzleError(f"{name}, row {number} has {counted(len(row), 'cell')}, but {need}")
@@ -195,17 +195,16 @@ def check_decoys(code, pictures):
     for place, double in itertools.permutations(range(1, 1 + len(code)), 2):
         order = [double if index == place else index for index in range(1 + len(code))]
         if all(picture == tuple(tuple(picture[row][i] for i in order) for row in order) for picture in pictures):
-            raise PuzzleError(
-                f"decoys need places that differ: rows {place + 1} and {double + 1} are alike in every picture, "
-                "and so are their columns; change a cell in one of them"
-            )
+            both = f"{code[place - 1]} and {code[double - 1]} have the same row and the same column in every picture"
+            raise PuzzleError(f"decoys need digits that look different: {both}; change a cell of one of them")
 
 
 def blank_puzzle(code):
     """The text of a puzzle file for a code, with an empty picture to draw on. Raises PuzzleError if it is no code."""
     tokens = ["C", *check_code(code)]
     rows = [f'        "{"." * len(tokens)}",  # {token.replace("C", "CLS")}' for token in tokens]
-    decoys = "# decoys = true  # wrong numbers show crisp pictures, too"
+    pictures = "; needs a second picture" if len(code) > DIGITS_OF_ONE_PICTURE else ""
+    decoys = f"# decoys = true  # wrong numbers show crisp pictures, too{pictures}"
     if len(set(code)) < len(code):
         decoys = "# Decoys are not possible: a digit stands in the code twice."
     return f'''\
@@ -223,9 +222,7 @@ pictures = [
 # What solvers read. Take the # away from the lines that you want.
 # title = "{TITLE}"
 # difficulty = "an evening"  # solvers read: How hard it is: an evening
-# story = """
-# One paragraph or more.
-# """
+# story = "A sentence or more; a long text stands in three double quotes."
 
 # max_digits = {max(DEFAULT_MAX_DIGITS, len(code))}  # the longest number that solvers can type, at most {MAX_DIGITS}
 {decoys}

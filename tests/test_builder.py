@@ -116,10 +116,10 @@ def test_the_default_puzzle_with_decoys_is_built_attacked_and_guessed(tmp_path, 
 def test_another_puzzles_bundle_is_not_certified(tiny, tmp_path, call):
     assert call(tiny)[0] == 0
     status, told, error = call(tiny, "--check", PUZZLE)
-    assert (status, told) == (1, "") and "tiny.toml: a puzzle file goes before --check" in error
+    assert (status, told) == (1, "") and "is not the bundle of tiny.toml: put its puzzle file first" in error
     (tmp_path / "other.toml").write_text(tiny.read_text().replace("05", "50"))
     status, told, error = call("other.toml", "--check", "tiny")
-    assert status == 1 and "fails" in told and error == "builder: tiny is not certified for other.toml\n"
+    assert status == 1 and "fails" in told and "tiny is not certified for other.toml: if that" in error
     tiny.write_text(f"story = 'Once.'\n{tiny.read_text()}")
     status, _, error = call(tiny, "--check")
     assert status == 1 and "README.md belongs to another build or puzzle file" in error
@@ -133,10 +133,7 @@ def test_a_letter_is_handed_out_and_named_and_one_that_tells_the_code_is_refused
     (folder / "letter.txt").write_text(f"She died in {ghost.code}.", encoding="utf-8")
     for arguments in (["--check", folder, "--zip"], ["--out", folder, "--zip"]):
         status, _, error = call(*arguments)
-        assert (
-            status == 2
-            and error == f"builder: {folder / 'letter.txt'}, line 1: it holds the code, and solvers read it\n"
-        )
+        assert status == 2 and error.endswith("letter.txt, line 1: '2013' is the code, and solvers read it\n")
     assert not (tmp_path / "party.zip").exists()
 
 

@@ -159,9 +159,9 @@ def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, par
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("letter.txt", b"Dear solver,\nit was in 2 0 1 3.", "letter.txt, line 2: it holds the code, and solvers read"),
-        ("letter16.txt", "Dear 2013".encode("utf-16"), "letter16.txt, line 1: it holds the code, and solvers read it"),
-        ("2013.jpg", b"\xff\xd8", "the name more/2013.jpg, line 1: it holds the code"),
+        ("letter.txt", b"Dear solver,\nit was in 2 0 1 3.", "letter.txt, line 2: '2 0 1 3' is the code"),
+        ("letter16.txt", "Dear 2013".encode("utf-16"), "letter16.txt, line 1: '2013' is the code, and solvers read it"),
+        ("2013.jpg", b"\xff\xd8", "the name more/2013.jpg, line 1: '2013' is the code"),
         ("try.svg", b"<title>" + bundle.SAVED_ANSWER, "try.svg is a sheet, a zip or a saved answer"),
         ("copy.toml", b'pictures = []\ncode = "7"\n', "copy.toml is a puzzle file, and solvers would get it"),
         (

@@ -18,9 +18,8 @@ HEADING = 0.5  # inches above the pictures of a number
 def draw_sheet(secret, certificate, path):
     """Draws the sheet and saves it as a PNG. Raises Failure."""
     network, numbers = load(certificate.weights), _numbers(secret, certificate)
-    n_heads = len(secret.pictures)
-    columns = min(PER_ROW, n_heads)
-    rows = -(-n_heads // columns)
+    columns = min(PER_ROW, len(secret.pictures))
+    rows = -(-len(secret.pictures) // columns)
     height = HEADING + len(numbers) * (HEADING + rows * SIDE)
     figure = Figure(figsize=(max(8, columns * SIDE), height), layout="constrained")
     figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False)
@@ -34,7 +33,7 @@ def draw_sheet(secret, certificate, path):
         for axis in axes:
             axis.set_axis_off()
         for head, (axis, matrix) in enumerate(zip(axes, matrices.tolist(), strict=False), 1):
-            _draw_matrix(axis, f"head {head}", matrix, ["CLS", *number])
+            _draw_matrix(axis, f"picture {head}", matrix, ["CLS", *number])
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Comment": MADE_HERE.decode()})
     write_files(path.parent, {path.name: png.getvalue()})
