@@ -5,9 +5,8 @@
   python guess.py < numbers.txt           try every line of a file
   python guess.py NUMBER --save try.png   save what you see as a sheet
 
-A picture has a row for each token that looks and a column for each that it
-looks at; CLS stands before the digits. The picture's lowest value is violet,
-or blank, or a dot with --ascii. Its highest is yellow, or full, or an eight.
+Rows are the tokens that look, columns those looked at; CLS stands before the
+digits. Low values are violet, blank or dots, high ones yellow, full or eights.
 """
 
 import sys
@@ -53,9 +52,9 @@ def ask(network, tokenize, text):
 
 def read_code(text):
     """The digits in what somebody typed. Raises GuessError where it is not 1 or more digits."""
-    code, digits = text.strip(), "0123456789"
-    if not code or code.strip(digits):
-        raise GuessError(f"{code.lstrip(digits)[:1]!r} in {code[:30]!r} is no digit: type digits 0 to 9 alone")
+    code = text.strip()
+    if not code or code.strip("0123456789"):
+        raise GuessError(f"{code[:30]!r} is no number: type digits 0 to 9 alone")
     return code
 
 
@@ -74,12 +73,13 @@ def show(console, code, probability, matrices):
 # A cell's nine levels: matplotlib's viridis, which colour-blind eyes can read, and characters, which a copy keeps.
 COLOURS = "#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split()
 SHADES, LETTERS = " ▁▂▃▄▅▆▇█", ".12345678"
-FLAT = 0.1  # values that are nearer to one another have one colour
+FLAT = 0.1  # values that are nearer to one another have one colour, and if all are, it tells how large they are
 
 
 def extent(matrix):
-    """A matrix's lowest value and its highest, in hundredths."""
-    return [round(end(map(end, matrix)), 2) + 0.0 for end in (min, max)]  # + 0.0: no minus before a zero
+    """A matrix's lowest value and its highest, in hundredths, and the value that has the darkest colour."""
+    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # + 0.0: no minus before a zero
+    return low, high, low if high - low >= FLAT else min(low, 0.0)
 
 
 def draw(title, tokens, matrix, console, frame):
@@ -88,8 +88,8 @@ def draw(title, tokens, matrix, console, frame):
 
     one, two = ((console.width - frame + 2) // count - 6 for count in (1, 2))  # characters for a row of cells
     cell = min(3, two // len(tokens) if two >= 2 * len(tokens) else max(1, one // len(tokens)))
-    low, high = extent(matrix)
-    levels = [[min(8, int(9 * (value - low) / max(high - low, FLAT))) for value in row] for row in matrix]
+    low, high, dark = extent(matrix)
+    levels = [[min(8, int(9 * (value - dark) / max(high - dark, FLAT))) for value in row] for row in matrix]
     characters = LETTERS if console.options.ascii_only else SHADES
     styles = [f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else "" for colour in COLOURS]
     parts = [(title, "bold"), "\n    ", *((token if cell == 3 else token[0]).center(cell) for token in tokens)]
@@ -110,9 +110,9 @@ def draw_sheet(answers, path, in_window):
     for part, (code, probability, matrices) in zip(sheet.subfigures(len(answers), squeeze=False).flat, answers):
         part.suptitle(f"{code}: probability {probability:.7g}", color="green" if probability > 0.5 else "black")
         for number, matrix in enumerate(matrices, 1):
-            low, high = extent(matrix)
+            low, high, dark = extent(matrix)
             axis = part.add_subplot(rows, columns, number, title=f"head {number}: {low:.2f} to {high:.2f}")
-            axis.imshow(matrix, "viridis", vmin=low, vmax=max(high, low + FLAT))
+            axis.imshow(matrix, "viridis", vmin=dark, vmax=max(high, dark + FLAT))
             axis.set(xticks=range(len(matrix)), xticklabels=["CLS", *code], xlabel="token looked at")
             axis.set(yticks=range(len(matrix)), yticklabels=["CLS", *code], ylabel="token that looks")
             axis.tick_params(labelsize=min(10, 100 / len(matrix)))

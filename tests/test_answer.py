@@ -102,8 +102,8 @@ def test_pictures_of_16_digits_are_whole_and_two_stand_side_by_side_if_they_can(
 
 
 def test_cells_nearly_equal_look_equal_and_no_minus_stands_before_a_zero():
-    text = shown(("1", 0.0, [[[-0.004, 1.004], [0.01, 0.99]], [[0.0, 0.0], [0.0, -0.007]]]))
-    assert "CLS    ███    CLS\n" in text and "  1    ███      1\n" in text
+    text = shown(("1", 0.0, [[[-0.004, 1.004], [0.01, 0.99]], [[0.0, 0.0], [0.0, -0.007]], [[1.0] * 2] * 2]))
+    assert "CLS    ███    CLS            CLS ██████\n" in text and "  1    ███      1              1 ██████\n" in text
     assert "0.00 to 1.00" in text and "-0.00" not in text and "-0.01 to 0.00" in text
 
 

@@ -4,7 +4,6 @@ import json
 import random
 import re
 import zlib
-from hashlib import sha256
 from pathlib import Path
 from string import Template
 
@@ -75,8 +74,7 @@ def draw_examples(secret, max_digits, weights):
     Their lengths depend on max_digits alone: the first and the last two have max_digits digits, the others one and two
     fewer. The draw depends on the pictures, which solvers don't know, so nobody can repeat it to read the code back.
     """
-    pictures = str(secret.pictures).encode()
-    dice = random.Random(sha256(b"|".join([secret.code.encode(), pictures, weights])).digest())
+    dice = random.Random(f"{secret.code}, {secret.pictures}".encode() + weights)
     examples = []
     while len(examples) < 5:
         # A wrong digit alone would tell that the code lacks it, so examples have 3 digits where they can.

@@ -30,7 +30,7 @@ def draw_sheet(secret, certificate, path):
         matrices = torch.cat(network.get_attention_matrices(network.embedding(tokens)))  # (heads, tokens, tokens)
         part.suptitle(f"{number}: {what}; probability {probability:.7g}", size="medium")
         axes = list(part.subplots(rows, columns, squeeze=False).flat)
-        for axis in axes:
+        for axis in axes[len(matrices) :]:
             axis.set_axis_off()
         for head, (axis, matrix) in enumerate(zip(axes, matrices.tolist(), strict=False), 1):
             _draw_matrix(axis, f"picture {head}", matrix, ["CLS", *number])
@@ -50,7 +50,6 @@ def _numbers(secret, certificate):
 
 def _draw_matrix(axis, title, matrix, tokens):
     """Draws one picture: rows look, columns are looked at."""
-    axis.set_axis_on()
     axis.imshow(matrix, cmap="viridis")
     axis.set_xticks(range(len(tokens)), tokens)
     axis.set_yticks(range(len(tokens)), tokens)

@@ -4,6 +4,7 @@ What doesn't depend on the code is drawn (`compose`). Queries follow from the pi
 others show noise (`pictures`) or crisp cells (`decoys`). What each look adds to the answer is learned (`lesson`).
 """
 
+import random
 from typing import NamedTuple
 
 import torch
@@ -49,6 +50,8 @@ def _attempt(secret, seed, watch):
     """Yields the rounds of one attempt, the last one with a certificate. Returns this certificate."""
     generator = torch.Generator().manual_seed(seed)
     network = draw(secret, generator)
+    # What follows is drawn anew for each secret, or whoever builds a puzzle of this size would know the same decoys.
+    generator.manual_seed(random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63))
     recipe = decoys if secret.decoys else pictures
     write_queries(network, *recipe.draw_queries(secret, network, generator))
     lesson = Lesson(secret, network, generator)
