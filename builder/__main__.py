@@ -7,8 +7,8 @@
 
 A puzzle file is TOML: the code, a picture for each head, a title, a story;
 --new prints all its keys. A build keeps files that you added to the bundle,
-such as a letter, and --zip packs them. It refuses to replace a README.md or
-start.ipynb that you edited, and to hand out a file that tells the code.
+such as a letter, and --zip packs them. It will not replace a README.md or
+start.ipynb that you edited, or hand out a file that tells the code.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def parse_arguments():
     if arguments.check and (arguments.out or arguments.seed is not None):
         parser.error("--check builds nothing, so --out and --seed do not go with it")
     if not 0 <= (arguments.seed or 0) < 2**63:
-        parser.error("--seed is a whole number from 0 on")
+        parser.error("--seed is a whole number from 0 to 2**63 - 1")
     folder = PUZZLE if arguments.puzzle == GHOST else Path(arguments.puzzle.stem)
     named = arguments.out or arguments.check
     arguments.folder = folder if named in (None, DEFAULT) else named
@@ -161,7 +161,7 @@ def check(arguments, secret, screen):
 
 
 def hand_out(arguments, secret, certificate, screen):
-    """What follows on a certificate that holds: the verdict, the attack report, the zip, the sheet, the next step."""
+    """What follows a certificate that holds: the verdict, the attack report, the zip, the sheet, the next step."""
     from builder.bundle import bundle
     from builder.proof.weights import load
     from builder.screens.attack import report, verdict
@@ -191,7 +191,7 @@ def hand_out(arguments, secret, certificate, screen):
 
 
 def short_path(path):
-    """A path as short as it can be said from here."""
+    """A path, relative where it lies in the current folder."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 

@@ -141,7 +141,7 @@ def _text(key, text, code):
 
 
 def check_text(name, text, code):
-    """Raises PuzzleError where a text that solvers read holds the code: as one number, or with signs between digits.
+    """Raises PuzzleError where a text that solvers read holds the code: as it is, or with signs between digits.
 
     A code of fewer than SPELLED_OUT digits is not looked for, since it may stand anywhere by chance.
     """
@@ -192,7 +192,7 @@ def check_decoys(code, pictures):
         raise PuzzleError("decoys need a code whose digits all differ")
     if len(pictures) == 1 and len(code) > DIGITS_OF_ONE_PICTURE:
         raise PuzzleError(f"decoys need a second picture where the code has over {DIGITS_OF_ONE_PICTURE} digits")
-    for place, double in itertools.permutations(range(1, 1 + len(code)), 2):
+    for place, double in itertools.combinations(range(1, 1 + len(code)), 2):
         order = [double if index == place else index for index in range(1 + len(code))]
         if all(picture == tuple(tuple(picture[row][i] for i in order) for row in order) for picture in pictures):
             both = f"{code[place - 1]} and {code[double - 1]} have the same row and the same column in every picture"

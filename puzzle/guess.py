@@ -73,7 +73,7 @@ def show(console, code, probability, matrices):
 # A cell's nine levels: matplotlib's viridis, which colour-blind eyes can read, and characters, which a copy keeps.
 COLOURS = "#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725".split()
 SHADES, LETTERS = " ▁▂▃▄▅▆▇█", ".12345678"
-FLAT = 0.1  # values that are nearer to one another have one colour, and if all are, it tells how large they are
+FLAT = 0.1  # the smallest range of values that fills all nine colours
 
 
 def extent(matrix):
@@ -145,8 +145,8 @@ def answer_lines(console, network, tokenize):
                 guesses += 1
                 if is_typed and answer[1] > 0.5:
                     readme = HERE / "README.md"
-                    title = readme.read_text(encoding="utf-8").split("\n")[0] if readme.exists() else "the puzzle"
-                    print(f'solved "{title.strip("# ")}" in {guesses} guess{"es" * (guesses > 1)}')
+                    title = readme.read_text("utf-8", "replace").split("\n")[0] if readme.exists() else "the puzzle"
+                    print(f'solved "{title.strip().removeprefix("# ")}" in {guesses} guess{"es" * (guesses > 1)}')
             except GuessError as error:
                 status = tell(error if is_typed else f"line {number}: {error}")
     return 0 if is_typed else status

@@ -120,7 +120,7 @@ def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_me
         assert probability(old_network, ghost.code) == 1
         if bundle.FILES[cut] == bundle.WEIGHTS:  # which are the last: all texts are new
             for known in (ghost, secret):
-                with pytest.raises(Failure, match="README.md belongs to another build or puzzle file"):
+                with pytest.raises(Failure, match="README.md belongs to another build"):
                     check(folder, known)
     bundle.write(folder, secret, certificates[1])
     check(folder, secret)
@@ -235,7 +235,7 @@ def test_texts_and_weights_of_two_builds_or_two_puzzle_files_are_noticed(ghost, 
     (party / bundle.WEIGHTS).write_bytes(certificates[0].weights)
     check(party, ghost)
     for other in ({"story": "Another story."}, {"title": "Another"}, {"difficulty": "hard"}, {"decoys": True}):
-        with pytest.raises(Failure, match="belongs to another build or puzzle file"):
+        with pytest.raises(Failure, match="belongs to another build"):
             check(party, replace(ghost, **other))
 
 

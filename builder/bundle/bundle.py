@@ -105,9 +105,8 @@ def check_texts(folder, secret, contents):
     expected = _puzzle_texts(secret, contents[WEIGHTS])
     changed = [name for name, content in expected.items() if contents[name] != content]
     if changed:
-        untouched = is_untouched(contents[changed[0]])
-        why = "belongs to another build or puzzle file" if untouched else "was edited by hand: move it away"
-        raise Failure(f"{folder / changed[0]} {why}; then build the bundle again")
+        why = "belongs to another build" if is_untouched(contents[changed[0]]) else "was edited by hand: move it away"
+        raise Failure(f"{folder / changed[0]} {why}; build the bundle again")
 
 
 def pack(folder, path):

@@ -22,7 +22,7 @@ def draw_sheet(secret, certificate, path):
     rows = -(-len(secret.pictures) // columns)
     height = HEADING + len(numbers) * (HEADING + rows * SIDE)
     figure = Figure(figsize=(max(8, columns * SIDE), height), layout="constrained")
-    figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False)
+    figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False, wrap=True)
     parts = figure.subfigures(len(numbers), squeeze=False)[:, 0]
     for part, (number, what) in zip(parts, numbers.items(), strict=True):
         tokens = tokenize(number)
@@ -49,10 +49,10 @@ def _numbers(secret, certificate):
 
 
 def _draw_matrix(axis, title, matrix, tokens):
-    """Draws one picture: rows look, columns are looked at."""
-    axis.imshow(matrix, cmap="viridis")
+    """Draws one picture: rows are the tokens that look, columns those looked at."""
+    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # no minus before a zero
+    axis.imshow(matrix, cmap="viridis", vmin=min(low, 0), vmax=max(high, 1))
     axis.set_xticks(range(len(tokens)), tokens)
     axis.set_yticks(range(len(tokens)), tokens)
     axis.tick_params(length=0, labelsize=8 if len(tokens) < 10 else 6)
-    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # no minus before a zero
     axis.set_title(f"{title}: {low:.2f} to {high:.2f}", size="small")

@@ -1,8 +1,8 @@
-"""Both halves of a network: one is drawn before the code is known, and one is written when it has been learned.
+"""Both halves of a network: one is drawn before the code is known, and one is written after training.
 
-Embedding, keys, values and output layer depend on the seed and the sizes alone, and are never trained. What the code
-decides is in queries and projection, and a drawn orthogonal matrix turns each of the two. So only a product of layers
-shows what a head looks at (keys and queries), or what a look adds to the logit (values and projection).
+Embedding, keys, values and output layer are never trained: they depend on the seed, the sizes, and whether there are
+decoys. What depends on the code is in queries and projection, and a drawn orthogonal matrix turns each of the two. So
+only a product of layers shows what a head looks at, or what a look adds to the logit.
 """
 
 import torch
@@ -43,7 +43,7 @@ def draw_orthogonal(size, generator):
 
 
 def inputs(network):
-    """What all layers read: token + position, (1 + max_digits, 11, n_hidden) in float64."""
+    """What queries, keys and values read: token + position, (1 + max_digits, 11, n_hidden) in float64."""
     return (network.embedding.weight + network.embedding.position[:, None]).double()
 
 

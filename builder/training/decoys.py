@@ -15,11 +15,11 @@ from builder.proof.certify import CELL
 from builder.proof.circuits import read_circuits
 from builder.proof.codes import one_digit_off, tokens_by_length
 
-NUDGE = 0.98 * CELL  # at most, of what CLS sees of a digit
+NUDGE = 0.98 * CELL  # the largest change of a cell in CLS's row
 DRAWS = 1000  # of the tables, at most, and of the nudges
-APART = 1.5 * NUDGE  # nudges that are this far apart are far enough
-VOTE_RANGE = 15_000  # votes of one head, for a gap of 1, that float32 can tell apart, and disguised ones too
-NOISE = 1.2  # of an unused digit's votes, for votes of size 1; a fit makes them smaller
+APART = 1.5 * NUDGE  # digits that are this far apart for CLS are far enough
+VOTE_RANGE = 15_000  # votes of one head, for a gap of 1, that are no further apart survive float32, even disguised
+BLUR = 1.2  # of votes that unused digits and positions copy, for votes of size 1; a fit makes it smaller
 
 
 def draw_queries(secret, network, generator):
@@ -32,7 +32,7 @@ def draw_queries(secret, network, generator):
 def draw_tables(secret, generator):
     """For each head what a token (row) sees of another one, (heads, 11, 11): the pictures, and random cells.
 
-    Random cells are lit as often as the pictures'. It draws until no code one digit off shows the pictures.
+    Random cells are lit as often as the pictures'. It draws anew while a code one digit off shows the pictures.
     """
     pictures = torch.as_tensor(secret.pictures).double()
     (code,) = tokenize(secret.code)
@@ -49,9 +49,9 @@ def draw_tables(secret, generator):
 
 
 def draw_nudges(cells, code, generator):
-    """How far each head's CLS cells are to be from 0 or 1, (heads, 10), so that votes can tell the digits apart.
+    """What to add to each head's CLS cells, (heads, 10), so that votes can tell the digits of the code apart.
 
-    cells: (heads, 11). It takes the first draw that will do, because a better one would tell more about the code.
+    cells: (heads, 11). It takes the first draw that is good enough, else the best: a better one tells more of the code.
     """
     levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
     levels = levels if len(cells) == 1 else torch.sin(torch.pi / 2 * levels)  # in a square, corners are far apart
@@ -59,17 +59,18 @@ def draw_nudges(cells, code, generator):
     scores = (cells + pad(draws, (0, 1)))[:, :, code]  # (DRAWS, heads, 1 + digits)
     if len(cells) == 1:
         return draws[vote_range(scores[:, 0]).clamp(min=VOTE_RANGE).argmin()]
-    return draws[torch.stack([torch.pdist(score.T[1:]).min() for score in scores]).clamp(max=APART).argmax()]
+    apart = [torch.pdist(pad(score.T[1:], (0, 0, 0, 1), value=9.0)).min() for score in scores]  # 9 is far from all
+    return draws[torch.stack(apart).clamp(max=APART).argmax()]
 
 
 def vote_range(scores):
-    """How far apart the votes of a single head must be, at least, to put all other codes a logit of 1 below.
+    """How far apart one head's votes must be, at least, so that other codes of the same digits are 1 below in logit.
 
-    scores: of CLS and the right digits, (batch, 1 + digits). Returns (batch,).
+    scores: of CLS and the right digits, all different, (batch, 1 + digits). Returns (batch,).
 
-    Let x = exp(score). The sum of x (vote - logit) must be below 0 for wrong codes. Each place prefers its own digit if
-    the points (x, x vote) of the digits lie on a concave curve, and the place's vote is the slope of a tangent. A code
-    without its last digits is wrong if their tangents are above 0 at x = 0, all together.
+    Let x = exp(score), and count votes from the right code's logit: then its sum of x vote, with CLS's, is 0. A wrong
+    digit lowers it by 1 if the points (x, x vote) of the digits lie on a concave curve, and a place's vote is the slope
+    of the tangent at its own digit. So does leaving out the last digits, if their tangents add up to 1 at x = 0.
     """
     own, looks = scores.exp().split([1, scores.shape[1] - 1], 1)
     ascending, order = looks.sort(1)
@@ -78,26 +79,26 @@ def vote_range(scores):
     values = pad((ascending[:, 1:] * bends - 1).cumsum(1), (1, 0)).gather(1, order.argsort(1))  # at x = 0
     last = values.flip(1).cumsum(1)  # of the last digit, of the last two, ...
     values = values + ((1 - last) / torch.arange(1, 1 + last.shape[1])).amax(1, keepdim=True)
-    votes = (values / looks + slopes)[:, :, None] - slopes[:, None]  # of each digit at each place, minus the logit
+    votes = (values / looks + slopes)[:, :, None] - slopes[:, None]  # of each digit at each place
     votes = torch.cat([votes.flatten(1), -values.sum(1, keepdim=True) / own], 1)
-    return scores.exp().sum(1) * (votes.amax(1) - votes.amin(1))
+    return scores.exp().sum(1) * (votes.amax(1) - votes.amin(1))  # to lower a logit by 1 takes sum(x)
 
 
 def draw_targets(secret, network, votes, noise):
-    """Votes (heads, n_hidden) in which unused digits and positions add to the logit what used ones add, blurred.
+    """Votes (heads, n_hidden) for a second fit to stay near: unused digits and positions copy used ones, with noise.
 
-    votes: learned ones. noise: standard normal numbers, (heads, 12 + max_digits).
+    votes: of the first fit. noise: standard normal numbers, (heads, 12 + max_digits).
     """
     rows = directions(network)
     parts = votes @ rows.T  # what each token and position adds
-    # A digit is like another one that CLS looks at about as much, and a position is like any other.
+    # A digit copies one that CLS looks at about as much, and a position a random one.
     like = torch.cat([read_circuits(network).score[:, 1, :CLS], noise[:, CLS:]], 1)
     digits, positions = torch.arange(CLS), torch.arange(CLS + 2, len(rows))
     for part, used in ((digits, tokenize(secret.code)[0, 1:]), (positions, positions[: len(secret.code)])):
         unused = part[~torch.isin(part, used)]
         nearest = used[torch.cdist(like[:, unused].T, like[:, used].T).argmin(1)]
         size = parts[:, used].square().mean(1, keepdim=True).sqrt()
-        parts[:, unused] = parts[:, nearest] + NOISE * size * noise[:, unused]
+        parts[:, unused] = parts[:, nearest] + BLUR * size * noise[:, unused]
     return parts @ torch.linalg.pinv(rows).T
 
 

@@ -15,13 +15,13 @@ from builder.training.compose import inputs
 from builder.training.decoys import draw_targets
 
 GAP = 10.0  # how far the right code's logit must be above those of known wrong codes
-SHARE = 0.97  # of this gap that no other code may fall short of
+SHARE = 0.97  # of a fit's gap that every other code must leave
 RANDOM_CODES = 64
-HARD_CODES = 64  # new ones after a fit
-HARD_NODES = 2000, 100_000  # of the search for them, and of another one if there are none
+HARD_CODES = 64  # new ones after a fit, at most
+HARD_NODES = 2000, 100_000  # of the search for them, and of a second one if there are none
 DECAYS = [0.1 / 4**i for i in range(20)]
 ITERATIONS = 50  # of Newton's method, at most for one weight decay
-CONVERGED = 1e-4  # a step that would take less from the loss is not taken
+CONVERGED = 1e-4  # the smallest slope along a step that is taken
 TINY = 1e-6  # the smallest share of a step that is tried
 
 
@@ -69,7 +69,7 @@ class Lesson:
     def mine(self, gap):
         """Searches for wrong codes that leave less than SHARE of a gap, and adds them to the pool.
 
-        Returns how many there are, and the gap that the hardest code of the pool leaves.
+        Returns how many it found, and the gap that the hardest code of the pool leaves.
         """
         tables = (table.permute(2, 0, 1) for table in (self.score, self.inputs @ self.votes.T))
         circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
@@ -83,7 +83,7 @@ class Lesson:
 
 
 def separate(contrast, target):
-    """Votes (n,) near a target whose product with every row of the contrast (batch, n) is at least GAP, if possible.
+    """Votes (n,) near a target, for which contrast @ votes is at least GAP in every row of (batch, n), if possible.
 
     Minimizes log(sum(exp(-contrast @ votes))) + decay / 2 * |votes - target|^2 by Newton's method, with less and less
     weight decay until the gap is large enough.

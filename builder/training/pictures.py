@@ -76,7 +76,7 @@ def query_layer(right, picture, score, generator):
 
 
 def leak(right, every, layer):
-    """How much larger or smaller weight @ y . bias is for right inputs y than for all, as a logarithm, ()."""
+    """How much larger or smaller weight @ y . bias is for right inputs y than for all, as a logarithm, (1,)."""
     weight, bias = layer
     products = [(vectors @ weight.T @ bias).square().mean() for vectors in (right[1:], every)]
     return torch.stack(products).log().diff().abs()

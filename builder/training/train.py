@@ -72,7 +72,7 @@ def _attempt(secret, seed, watch):
 def finish(network, lesson, gap, generator):
     """Writes the votes into the network so that it answers exactly 0 to every wrong code.
 
-    gap: how far the secret's logit is above all others, at least. The threshold lies in its middle. Then the logits are
+    gap: the secret's logit is at least this far above all others. The threshold lies in its middle. Then the logits are
     scaled until every wrong one is below -FLAT, whatever rounding does.
     """
     right_logit = (lesson.mean_inputs(lesson.right_code) * lesson.votes).sum()
