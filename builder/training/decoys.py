@@ -12,7 +12,6 @@ from torch.nn.functional import pad
 
 from builder.model import CLS, tokenize
 from builder.proof.certify import CELL
-from builder.proof.circuits import read_circuits
 from builder.proof.codes import one_digit_off, tokens_by_length
 
 NUDGE = 0.98 * CELL  # the largest change of a cell in CLS's row
@@ -74,9 +73,10 @@ def vote_range(scores):
     """
     own, looks = scores.exp().split([1, scores.shape[1] - 1], 1)
     ascending, order = looks.sort(1)
+    place = order.argsort(1)
     bends = 2 / ascending.diff()  # between the slopes of two tangents
-    slopes = pad(-bends.cumsum(1), (1, 0)).gather(1, order.argsort(1))
-    values = pad((ascending[:, 1:] * bends - 1).cumsum(1), (1, 0)).gather(1, order.argsort(1))  # at x = 0
+    slopes = pad(-bends.cumsum(1), (1, 0)).gather(1, place)
+    values = pad((ascending[:, 1:] * bends - 1).cumsum(1), (1, 0)).gather(1, place)  # at x = 0
     last = values.flip(1).cumsum(1)  # of the last digit, of the last two, ...
     values = values + ((1 - last) / torch.arange(1, 1 + last.shape[1])).amax(1, keepdim=True)
     votes = (values / looks + slopes)[:, :, None] - slopes[:, None]  # of each digit at each place
@@ -84,15 +84,15 @@ def vote_range(scores):
     return scores.exp().sum(1) * (votes.amax(1) - votes.amin(1))  # to lower a logit by 1 takes sum(x)
 
 
-def draw_targets(secret, network, votes, noise):
+def draw_targets(secret, network, votes, looks, noise):
     """Votes (heads, n_hidden) for a second fit to stay near: unused digits and positions copy used ones, with noise.
 
-    votes: of the first fit. noise: standard normal numbers, (heads, 12 + max_digits).
+    votes: of the first fit. looks: scores of the digits, (heads, 10). noise: standard normal, (heads, 12 + max_digits).
     """
     rows = directions(network)
     parts = votes @ rows.T  # what each token and position adds
     # A digit copies one that CLS looks at about as much, and a position a random one.
-    like = torch.cat([read_circuits(network).score[:, 1, :CLS], noise[:, CLS:]], 1)
+    like = torch.cat([looks, noise[:, CLS:]], 1)
     digits, positions = torch.arange(CLS), torch.arange(CLS + 2, len(rows))
     for part, used in ((digits, tokenize(secret.code)[0, 1:]), (positions, positions[: len(secret.code)])):
         unused = part[~torch.isin(part, used)]

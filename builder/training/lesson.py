@@ -57,7 +57,8 @@ class Lesson:
             together = contrast.flatten(1)
             self.votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
             if self.disguised:
-                target = draw_targets(self.secret, self.network, self.votes, self.noise)
+                looks = self.score[1, :CLS].T  # positions make no difference
+                target = draw_targets(self.secret, self.network, self.votes, looks, self.noise)
                 self.votes = separate(together, target.flatten()).view_as(self.votes)
         else:
             votes = torch.stack([separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)])

@@ -3,7 +3,7 @@
 Keys are inputs (token + position), turned. So a cell is x . y, for the query x of its row and the input y of its
 column. The query of CLS gives the scores.
 
-Scores: the digits stand on a line in random order, and d is how far a digit is from the right one. A head scores an
+Scores: the digits stand on a line in random order, and d is a digit's place minus the right one's. A head scores an
 input with d, plus the picture's cell. A vote of 1 - d would then add exp(d) (1 - d) to the sum of the votes, which is
 largest at d = 0. So each right digit can be the best at its position, even for one head and many digits.
 

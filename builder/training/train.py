@@ -62,11 +62,11 @@ def _attempt(secret, seed, watch):
         if not found or fitted < GAP or step == STEPS:
             finish(network, lesson, SHARE * fitted, generator)
             certificate = certify(network, secret, watch)
-        is_last = certificate and (certificate.holds or not lesson.disguised or step == STEPS)
-        yield Round(seed, step, gap, certificate if is_last else None)
-        if is_last:
+            if lesson.disguised and not certificate.holds and step < STEPS:
+                lesson.disguised, certificate = False, None  # the next steps try without
+        yield Round(seed, step, gap, certificate)
+        if certificate:
             return certificate
-        lesson.disguised = lesson.disguised and not certificate
 
 
 def finish(network, lesson, gap, generator):
