@@ -43,6 +43,8 @@ from tests.original import original_loop
 from tests.sweep import build, draw
 
 SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
+ROUNDS = 10_000  # of the original's loop
+REPETITIONS = 5
 
 track = partial(progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
@@ -75,16 +77,16 @@ def certified(built):
     return f"{sum(puzzle.certificate.holds for puzzle in built)} of {len(built)}"
 
 
-def training(n, rounds):
+def training(n):
     secret = Secret.read(GHOST)
     build(secret)  # torch loads the rest of itself with the first optimizer
     start = time.perf_counter()
-    original = original_loop(secret, track(range(rounds), "the original's loop"))
+    original = original_loop(secret, track(range(ROUNDS), "the original's loop"))
     loop = time.perf_counter() - start
     ours = [build(secret, seed) for seed in track(range(n), "training and certifying here")]
 
     yield "run | seconds | accepted | secret | hardest wrong code | its logit | worst cell"
-    runs = [(f"the original's loop, {rounds:,} rounds", loop, original.requires_grad_(False))]
+    runs = [(f"the original's loop, {ROUNDS:,} rounds", loop, original.requires_grad_(False))]
     runs += [(f"here, seed {i}", ours[i].seconds, network) for i, network in enumerate(networks(ours))]
     for name, seconds, network in runs:
         logits = network_logits(network, secret.max_digits)
@@ -93,9 +95,9 @@ def training(n, rounds):
         worst_cell = cell_errors(network, secret, tokenize(secret.code)).max().item()
         answers = f"{int((logits > 0).sum()) - (right > 0.5):,} | {right:.7g} | {code} at {wrong:.7g} | {logit:.1f}"
         yield f"{name} | {seconds:.2f} | {answers} | {worst_cell:.1g}"
-    here, full = median(built.seconds for built in ours), loop * 10_000 / rounds
+    here = median(built.seconds for built in ours)
     yield f"Accepted: wrong codes that the network gives more than 0.5, of {count_codes(secret.max_digits) - 1:,}."
-    yield f"Training and certifying takes {here:.2f} s, and 10,000 rounds of the loop {full / here:.0f} times as long."
+    yield f"Training and certifying takes {here:.2f} s, and the original's loop {loop / here:.0f} times as long."
 
 
 def processes(n):
@@ -204,19 +206,15 @@ def main():
         prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     sections = {section.__name__: section for section in (training, processes, growth, proof, attacks)}
-    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[*sections, "all"], default="all")
-    parser.add_argument("--rounds", type=int, default=10_000, help="of the original's loop (default: 10,000)")
-    parser.add_argument("--quick", action="store_true", help="one repetition instead of five")
-    chosen = parser.parse_args()
-    sections["training"] = partial(training, rounds=max(1, chosen.rounds))
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=sections)
+    chosen = parser.parse_args().sections or sections
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     torch.set_num_threads(1)  # as the builder does; the original's loop is fastest so, too
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     console.print(f"Python {platform.python_version()}, torch {torch.__version__}, {machine}")
-    for name, section in sections.items():
-        if name in chosen.sections or "all" in chosen.sections:
-            show(console, section(1 if chosen.quick else 5))
+    for name in chosen:
+        show(console, sections[name](REPETITIONS))
 
 
 if __name__ == "__main__":

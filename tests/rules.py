@@ -19,6 +19,7 @@ from builder.secret import DIGITS
 from builder.training.train import train
 from tests.sweep import draw
 
+PUZZLES = 40
 REDRAWN = 200  # times that the codes are drawn anew
 LONG = 6  # digits of a code that no rule may name whole
 
@@ -125,16 +126,16 @@ def draw_code(dice, secret):
     return "".join(dice.sample(DIGITS, digits) if secret.decoys else dice.choices(DIGITS, k=digits))
 
 
-def build(puzzles, seed):
+def build():
     """Draws random puzzles and builds them: every second one with decoys, 4 to 8 digits and 2 pictures or more."""
-    dice = random.Random(seed)
-    for number in range(puzzles):
+    dice = random.Random(0)
+    for number in range(PUZZLES):
         decoys = number % 2 == 0
         digits = dice.randint(4, 8 if decoys else 12)
         secret = draw(dice, digits, max(5, digits), heads=dice.randint(2, 4) if decoys else None)
         secret = replace(secret, decoys=decoys)
         secret = replace(secret, code=draw_code(dice, secret))
-        *_, last = train(secret, seed)
+        *_, last = train(secret)
         yield load(last.certificate.weights), secret
 
 
@@ -158,13 +159,9 @@ def show(title, built):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.rules", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--puzzles", type=int, default=40, help="random puzzles, half of them with decoys (default: 40)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="where the random numbers start from (default: 0)")
-    chosen = parser.parse_args()
+    parser.parse_args()
     torch.set_num_threads(1)
-    built = list(track(build(chosen.puzzles, chosen.seed), "building puzzles", total=chosen.puzzles))
+    built = list(track(build(), "building puzzles", total=PUZZLES))
     for title, decoys in (("without decoys", False), ("with decoys", True)):
         show(title, [(network, secret) for network, secret in built if secret.decoys == decoys])
 

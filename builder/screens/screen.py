@@ -53,8 +53,7 @@ class Screen:
 
     def certificate(self, certificate):
         """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""
-        searched = f"{counted(certificate.inputs, 'number')}, settled in {counted(certificate.nodes, 'step')}"
-        self.note(f"Certificate: {searched}", style="bold")
+        self.note(f"Certificate: {counted(certificate.inputs, 'number')}", style="bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for promise in certificate.promises:
             verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
