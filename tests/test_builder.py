@@ -102,6 +102,7 @@ def test_builder_is_a_folder_that_python_runs_too():
         assert "python -m builder key.toml --zip" in run(*command, "--help").stdout
 
 
+@pytest.mark.slow
 def test_the_default_puzzle_with_decoys_is_built_attacked_and_guessed(tmp_path, call, ghost):
     (tmp_path / "decoys.toml").write_text(f"decoys = true\n{GHOST.read_text(encoding='utf-8')}", encoding="utf-8")
     status, told, error = call("decoys.toml", "--attack", "--seed", 1)

@@ -155,6 +155,7 @@ def test_answers_are_saved_as_one_sheet(ask, tmp_path, monkeypatch, ending, star
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_a_reader_who_leaves_early_is_no_error():
     def shell(command):
         command = command.replace("GUESS", f"{sys.executable} {GUESS}")
