@@ -138,6 +138,7 @@ def test_a_letter_is_handed_out_and_named_and_one_that_tells_the_code_is_refused
     assert not (tmp_path / "party.zip").exists()
 
 
+@pytest.mark.slow
 def test_a_zip_and_a_sheet_replace_only_what_a_build_made(tiny, tmp_path, call):
     assert (
         call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0] == call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0] == 0

@@ -72,7 +72,8 @@ print(len(commands), "commands and", len(cells), "cells")
 """
 
 
-@pytest.mark.parametrize("shape", ["one digit", pytest.param("sixteen digits", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["one digit", "sixteen digits"])
 def test_all_that_solvers_are_told_to_type_works_and_so_does_the_notebook(tmp_path, shape):
     lay_out(tmp_path / "bundle", *puzzle(*SHAPES[shape]))
     environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(tmp_path / "bundle")}
