@@ -158,8 +158,7 @@ def show(title, built):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.rules", description=__doc__.splitlines()[0])
-    parser.parse_args()
+    argparse.ArgumentParser(prog="python -m tests.rules", description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     built = list(track(build(), "building puzzles", total=PUZZLES))
     for title, decoys in (("without decoys", False), ("with decoys", True)):

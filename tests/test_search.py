@@ -128,7 +128,9 @@ def test_the_search_finds_what_the_network_itself_says(seed, n_hidden, n_heads, 
     for parameter in network.parameters():
         parameter.data *= size
     truth = hardest(network_logits(network, max_digits), max_digits, "7", 30)
-    found = search(read_circuits(network), "7", 30)
+    circuits = read_circuits(network)
+    assume((circuits.score - circuits.score[:, :1, CLS:]).max() < 690)  # beyond, some are refused
+    found = search(circuits, "7", 30)
     assert found.settled == count_codes(max_digits)
     assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=1e-9, abs=1e-9)
 
