@@ -23,11 +23,13 @@ from pathlib import Path
 COMMAND = ("python", "-m", "builder") if __package__ else ("python", sys.argv[0])
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
+sys.dont_write_bytecode = (
+    True  # compiled code names the folders of this machine, and puzzle/ is handed out
+)
 
-from builder.advice import advise  # noqa: E402
 from builder.errors import Failure, PuzzleError  # noqa: E402
-from builder.secret import Secret, blank_puzzle  # noqa: E402
+from builder.puzzle_file.advice import advise  # noqa: E402
+from builder.puzzle_file.secret import Secret, blank_puzzle  # noqa: E402
 
 BUILDER = Path(__file__).resolve().parent
 GHOST, PUZZLE = BUILDER / "ghost.toml", BUILDER.parent / "puzzle"
@@ -42,19 +44,70 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.error = lambda message: sys.exit(complain(f"{message}; --help tells what is possible", MISTAKE))
+    parser.error = lambda message: sys.exit(
+        complain(f"{message}; --help tells what is possible", MISTAKE)
+    )
     add = parser.add_argument
-    add("puzzle", nargs="?", type=Path, default=GHOST, help="a puzzle file (default: the default puzzle)")
+    add(
+        "puzzle",
+        nargs="?",
+        type=Path,
+        default=GHOST,
+        help="a puzzle file (default: the default puzzle)",
+    )
     add("--new", metavar="CODE", help="print a puzzle file for this code, and build nothing")
-    add("--out", type=Path, metavar="DIR", help="the folder for the bundle (default: named like the puzzle file)")
-    add("--seed", type=int, help="where training starts from (default: 0); each gives another network")
-    add("--check", type=Path, nargs="?", const=DEFAULT, metavar="DIR", help="build nothing, certify this bundle")
-    add("--attack", action="store_true", help="tell how soon solvers find the code, attack by attack")
-    add("--zip", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="pack the bundle; --check builds no new one")
-    add("--sheet", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help="draw what solvers see, for you alone")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder for the bundle (default: named like the puzzle file)",
+    )
+    add(
+        "--seed",
+        type=int,
+        help="where training starts from (default: 0); each gives another network",
+    )
+    add(
+        "--check",
+        type=Path,
+        nargs="?",
+        const=DEFAULT,
+        metavar="DIR",
+        help="build nothing, certify this bundle",
+    )
+    add(
+        "--attack",
+        action="store_true",
+        help="tell how soon solvers find the code, attack by attack",
+    )
+    add(
+        "--zip",
+        type=Path,
+        nargs="?",
+        const=DEFAULT,
+        metavar="FILE",
+        help="pack the bundle; --check builds no new one",
+    )
+    add(
+        "--sheet",
+        type=Path,
+        nargs="?",
+        const=DEFAULT,
+        metavar="FILE",
+        help="draw what solvers see, for you alone",
+    )
     arguments = parser.parse_args()
-    doing = arguments.out, arguments.check, arguments.zip, arguments.sheet, arguments.seed, arguments.attack or None
-    if arguments.new is not None and (arguments.puzzle != GHOST or any(option is not None for option in doing)):
+    doing = (
+        arguments.out,
+        arguments.check,
+        arguments.zip,
+        arguments.sheet,
+        arguments.seed,
+        arguments.attack or None,
+    )
+    if arguments.new is not None and (
+        arguments.puzzle != GHOST or any(option is not None for option in doing)
+    ):
         parser.error("--new prints a puzzle file, and nothing else goes with it")
     if arguments.check and (arguments.out or arguments.seed is not None):
         parser.error("--check builds nothing, so --out and --seed do not go with it")
@@ -63,16 +116,27 @@ def parse_arguments():
     folder = PUZZLE if arguments.puzzle == GHOST else Path(arguments.puzzle.stem)
     named = arguments.out or arguments.check
     arguments.folder = folder if named in (None, DEFAULT) else named
-    if arguments.puzzle != GHOST and arguments.check is None and arguments.folder.resolve() == PUZZLE:
-        parser.error(f"{arguments.folder} is the default puzzle's folder: name another one with --out")
+    if (
+        arguments.puzzle != GHOST
+        and arguments.check is None
+        and arguments.folder.resolve() == PUZZLE
+    ):
+        parser.error(
+            f"{arguments.folder} is the default puzzle's folder: name another one with --out"
+        )
     name = arguments.folder.resolve().name
     if arguments.folder.suffix == ".toml":
         parser.error(f"{arguments.folder} is no folder; a puzzle file comes first")
-    for option, ending, default in (("zip", ".zip", f"{name}.zip"), ("sheet", ".png", f"{name}-sheet.png")):
+    for option, ending, default in (
+        ("zip", ".zip", f"{name}.zip"),
+        ("sheet", ".png", f"{name}-sheet.png"),
+    ):
         path = getattr(arguments, option)
         path = Path(default) if path == DEFAULT else path
         if path and path.suffix.lower() != ending:
-            parser.error(f"--{option} wants a file name that ends in {ending}, not {path}; a puzzle file comes first")
+            parser.error(
+                f"--{option} wants a file name that ends in {ending}, not {path}; a puzzle file comes first"
+            )
         setattr(arguments, option, path)
     return arguments
 
@@ -134,7 +198,11 @@ def build(arguments, secret, screen):
                 screen.note(f"seed {training_round.seed} did not learn the code")
     if not training_round.certificate.holds:
         screen.certificate(training_round.certificate)
-        mend = "another drawing, one drawing more, or no decoys" if secret.decoys else "another drawing"
+        mend = (
+            "another drawing, one drawing more, or no decoys"
+            if secret.decoys
+            else "another drawing"
+        )
         raise Failure(f"no seed learned the code, so nothing is written: try {mend}")
     screen.note(f"learned in {time.perf_counter() - start:.2f} s (seed {training_round.seed})")
     return training_round.certificate
@@ -149,12 +217,16 @@ def check(arguments, secret, screen):
     contents, network = bundle.read(folder)
     sizes = len(network.attention_matrix_list), len(network.embedding.position) - 1
     if sizes != (len(secret.pictures), secret.max_digits):
-        raise Failure(f"{folder} is not the bundle of {short_path(arguments.puzzle)}: put its puzzle file first")
+        raise Failure(
+            f"{folder} is not the bundle of {short_path(arguments.puzzle)}: put its puzzle file first"
+        )
     with screen:
         certificate = certify(network, secret, screen.proving)
     screen.certificate(certificate)
     if not certificate.holds:
-        raise Failure(f"{folder} is not certified for {short_path(arguments.puzzle)}: if that was changed, build again")
+        raise Failure(
+            f"{folder} is not certified for {short_path(arguments.puzzle)}: if that was changed, build again"
+        )
     bundle.check_texts(folder, secret, contents)
     bundle.check_added_files(folder, secret)
     return certificate
@@ -162,9 +234,9 @@ def check(arguments, secret, screen):
 
 def hand_out(arguments, secret, certificate, screen):
     """What follows a certificate that holds: the verdict, the attack report, the zip, the sheet, the next step."""
+    from builder.attacks.attack import report, verdict
     from builder.bundle import bundle
-    from builder.proof.weights import load
-    from builder.screens.attack import report, verdict
+    from builder.network.weights import load
 
     network = load(certificate.weights)
     screen.note(f"verdict: {verdict(network, secret)}")
@@ -173,7 +245,9 @@ def hand_out(arguments, secret, certificate, screen):
     screen.note(f"bundle: {short_path(arguments.folder)}", whole=True)
     added = bundle.added_files(arguments.folder)
     if added:
-        screen.note(f"handed out as well: {', '.join(path.relative_to(arguments.folder).as_posix() for path in added)}")
+        screen.note(
+            f"handed out as well: {', '.join(path.relative_to(arguments.folder).as_posix() for path in added)}"
+        )
     if arguments.sheet:
         from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
 
@@ -184,9 +258,15 @@ def hand_out(arguments, secret, certificate, screen):
         screen.note(f"zip: {short_path(arguments.zip)}, for your solvers", whole=True)
         return
     puzzle = [] if arguments.puzzle == GHOST else [short_path(arguments.puzzle)]
-    where = [short_path(arguments.folder)] if arguments.folder in (arguments.out, arguments.check) else []
+    where = (
+        [short_path(arguments.folder)]
+        if arguments.folder in (arguments.out, arguments.check)
+        else []
+    )
     quote = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    screen.note(f"try it: {quote(['python', short_path(arguments.folder / 'guess.py')])}", whole=True)
+    screen.note(
+        f"try it: {quote(['python', short_path(arguments.folder / 'guess.py')])}", whole=True
+    )
     screen.note(f"pack it: {quote([*COMMAND, *puzzle, '--check', *where, '--zip'])}", whole=True)
 
 
@@ -199,7 +279,9 @@ def short_path(path):
 def main():
     """Runs the builder. Returns its exit status; whatever goes wrong is told in one sentence."""
     if sys.stdout:
-        sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have letters that a console lacks
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a folder's name may have letters that a console lacks
     try:
         run()
         if sys.stdout:

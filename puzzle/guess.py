@@ -26,8 +26,12 @@ def load():
     """The frozen network, and the function that makes tokens of a number. Raises GuessError where they are damaged."""
     import torch
 
-    torch.set_num_threads(1)  # the network is so small that more threads wait longer than they compute
-    sys.dont_write_bytecode = True  # an author hands this folder out, and compiled code names the folders above it
+    torch.set_num_threads(
+        1
+    )  # the network is so small that more threads wait longer than they compute
+    sys.dont_write_bytecode = (
+        True  # an author hands this folder out, and compiled code names the folders above it
+    )
     weights = HERE / "classifier" / "torch_state_dict"
     try:
         from classifier.model import NeuralNetwork, tokenize
@@ -36,7 +40,9 @@ def load():
             raise zipfile.BadZipFile(weights)
         network = NeuralNetwork.from_state_dict(torch.load(weights, weights_only=True))
     except Exception as error:  # damaged files raise many kinds
-        raise GuessError(f"{weights.parent} is damaged, or a file is missing: unpack the puzzle again") from error
+        raise GuessError(
+            f"{weights.parent} is damaged, or a file is missing: unpack the puzzle again"
+        ) from error
     return network.requires_grad_(False), tokenize
 
 
@@ -44,9 +50,13 @@ def ask(network, tokenize, text):
     """The network's answer to what somebody typed: code, probability, a matrix per head. Raises GuessError."""
     code, max_digits = read_code(text), len(network.embedding.position) - 1
     if len(code) > max_digits:
-        raise GuessError(f"{len(code)} digits are too many: this network takes at most {max_digits}")
+        raise GuessError(
+            f"{len(code)} digits are too many: this network takes at most {max_digits}"
+        )
     tokens = tokenize(code)  # (1, 1 + digits)
-    matrices = network.get_attention_matrices(network.embedding(tokens))  # heads x (1, 1 + digits, 1 + digits)
+    matrices = network.get_attention_matrices(
+        network.embedding(tokens)
+    )  # heads x (1, 1 + digits, 1 + digits)
     return code, network(tokens).item(), [matrix[0].tolist() for matrix in matrices]
 
 
@@ -63,10 +73,15 @@ def show(console, code, probability, matrices):
     from rich import columns, panel
 
     name, style, frame = ("picture", "bold green", 2) if probability > 0.5 else ("head", "bold", 0)
-    texts = [draw(f"{name} {i}", ["CLS", *code], matrix, console, frame) for i, matrix in enumerate(matrices, 1)]
+    texts = [
+        draw(f"{name} {i}", ["CLS", *code], matrix, console, frame)
+        for i, matrix in enumerate(matrices, 1)
+    ]
     pictures = columns.Columns(texts, padding=(1, 2))
     if frame:
-        pictures = panel.Panel(pictures, title="You found it: this is the one", border_style=style, padding=(1, 0))
+        pictures = panel.Panel(
+            pictures, title="You found it: this is the one", border_style=style, padding=(1, 0)
+        )
     console.print(f"[{style}]{code}: probability {probability:.7g}", "", pictures, "", sep="\n")
 
 
@@ -78,7 +93,9 @@ FLAT = 0.1  # the smallest range of values that fills all nine colours
 
 def extent(matrix):
     """A matrix's lowest value and its highest, in hundredths, and the value that has the darkest colour."""
-    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # + 0.0: no minus before a zero
+    low, high = (
+        round(end(map(end, matrix)), 2) + 0.0 for end in (min, max)
+    )  # + 0.0: no minus before a zero
     return low, high, low if high - low >= FLAT else min(low, 0.0)
 
 
@@ -86,16 +103,30 @@ def draw(title, tokens, matrix, console, frame):
     """A matrix as a rich Text. Cells are 3 characters wide, or narrower where two pictures, or one, fit only so."""
     from rich.text import Text
 
-    one, two = ((console.width - frame + 2) // count - 6 for count in (1, 2))  # characters for a row of cells
+    one, two = (
+        (console.width - frame + 2) // count - 6 for count in (1, 2)
+    )  # characters for a row of cells
     cell = min(3, two // len(tokens) if two >= 2 * len(tokens) else max(1, one // len(tokens)))
     low, high, dark = extent(matrix)
-    levels = [[min(8, int(9 * (value - dark) / max(high - dark, FLAT))) for value in row] for row in matrix]
+    levels = [
+        [min(8, int(9 * (value - dark) / max(high - dark, FLAT))) for value in row]
+        for row in matrix
+    ]
     characters = LETTERS if console.options.ascii_only else SHADES
-    styles = [f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else "" for colour in COLOURS]
-    parts = [(title, "bold"), "\n    ", *((token if cell == 3 else token[0]).center(cell) for token in tokens)]
+    styles = [
+        f"{colour} on {colour}" if console.color_system in ("256", "truecolor") else ""
+        for colour in COLOURS
+    ]
+    parts = [
+        (title, "bold"),
+        "\n    ",
+        *((token if cell == 3 else token[0]).center(cell) for token in tokens),
+    ]
     for token, row in zip(tokens, levels):
         parts += [f"\n{token:>3} ", *((characters[level] * cell, styles[level]) for level in row)]
-    return Text.assemble(*parts, (f"\n{low:.2f} to {high:.2f}", "dim"), no_wrap=True, overflow="crop")
+    return Text.assemble(
+        *parts, (f"\n{low:.2f} to {high:.2f}", "dim"), no_wrap=True, overflow="crop"
+    )
 
 
 def draw_sheet(answers, path, in_window):
@@ -107,17 +138,30 @@ def draw_sheet(answers, path, in_window):
     sheet = (pyplot.figure if in_window else figure.Figure)(figsize=size, layout="constrained")
     if in_window and not sheet.canvas.required_interactive_framework:
         raise GuessError("no window can be opened here: use --save FILE instead of --plot")
-    for part, (code, probability, matrices) in zip(sheet.subfigures(len(answers), squeeze=False).flat, answers):
-        part.suptitle(f"{code}: probability {probability:.7g}", color="green" if probability > 0.5 else "black")
+    for part, (code, probability, matrices) in zip(
+        sheet.subfigures(len(answers), squeeze=False).flat, answers
+    ):
+        part.suptitle(
+            f"{code}: probability {probability:.7g}",
+            color="green" if probability > 0.5 else "black",
+        )
         for number, matrix in enumerate(matrices, 1):
             low, high, dark = extent(matrix)
-            axis = part.add_subplot(rows, columns, number, title=f"head {number}: {low:.2f} to {high:.2f}")
+            axis = part.add_subplot(
+                rows, columns, number, title=f"head {number}: {low:.2f} to {high:.2f}"
+            )
             axis.imshow(matrix, "viridis", vmin=dark, vmax=max(high, dark + FLAT))
-            axis.set(xticks=range(len(matrix)), xticklabels=["CLS", *code], xlabel="token looked at")
-            axis.set(yticks=range(len(matrix)), yticklabels=["CLS", *code], ylabel="token that looks")
+            axis.set(
+                xticks=range(len(matrix)), xticklabels=["CLS", *code], xlabel="token looked at"
+            )
+            axis.set(
+                yticks=range(len(matrix)), yticklabels=["CLS", *code], ylabel="token that looks"
+            )
             axis.tick_params(labelsize=min(10, 100 / len(matrix)))
     if path:
-        draft = path.with_name(f"unfinished-{path.name}")  # on a full disk, what was there before stays
+        draft = path.with_name(
+            f"unfinished-{path.name}"
+        )  # on a full disk, what was there before stays
         sheet.savefig(draft, dpi=110, metadata={"Title": "saved by guess.py"})
         print(f"saved: {draft.replace(path)}")
     if in_window:
@@ -131,8 +175,12 @@ def answer_lines(console, network, tokenize):
         with suppress(ImportError):  # Windows has a history without it
             import readline  # noqa: F401
         print("Type a number's digits, or 'help'; 'quit' or an empty line leaves.")
-    sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")  # a file may begin with a byte order mark
-    for number, line in enumerate(iter(lambda: input("> ").strip(), "") if is_typed else sys.stdin, 1):
+    sys.stdin.reconfigure(
+        encoding="utf-8-sig", errors="replace"
+    )  # a file may begin with a byte order mark
+    for number, line in enumerate(
+        iter(lambda: input("> ").strip(), "") if is_typed else sys.stdin, 1
+    ):
         word = line.strip().lower()
         if word in ("quit", "exit", "q"):
             break
@@ -145,8 +193,14 @@ def answer_lines(console, network, tokenize):
                 guesses += 1
                 if is_typed and answer[1] > 0.5:
                     readme = HERE / "README.md"
-                    title = readme.read_text("utf-8", "replace").split("\n")[0] if readme.exists() else "the puzzle"
-                    print(f'solved "{title.strip().removeprefix("# ")}" in {guesses} guess{"es" * (guesses > 1)}')
+                    title = (
+                        readme.read_text("utf-8", "replace").split("\n")[0]
+                        if readme.exists()
+                        else "the puzzle"
+                    )
+                    print(
+                        f'solved "{title.strip().removeprefix("# ")}" in {guesses} guess{"es" * (guesses > 1)}'
+                    )
             except GuessError as error:
                 status = tell(error if is_typed else f"line {number}: {error}")
     return 0 if is_typed else status
@@ -154,16 +208,34 @@ def answer_lines(console, network, tokenize):
 
 def main():
     """Answers what the command line asks for. Returns the exit status."""
-    parser = ArgumentParser("guess.py", SUPPRESS, __doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("codes", nargs="*", type=read_code, metavar="NUMBER", help="digits, leading zeros counted")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="save the answers as one sheet: .png, .svg or .pdf")
+    parser = ArgumentParser(
+        "guess.py", SUPPRESS, __doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "codes", nargs="*", type=read_code, metavar="NUMBER", help="digits, leading zeros counted"
+    )
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="save the answers as one sheet: .png, .svg or .pdf",
+    )
     parser.add_argument("--plot", action="store_true", help="show the answers in a window")
-    parser.add_argument("--ascii", action="store_true", help="draw with digits, for consoles without Unicode")
+    parser.add_argument(
+        "--ascii", action="store_true", help="draw with digits, for consoles without Unicode"
+    )
     wanted = parser.parse_args()
     if (wanted.save or wanted.plot) and not wanted.codes:
-        raise GuessError("no number is given: python guess.py NUMBER, and then --save try.png or --plot")
-    if wanted.save and (wanted.save.suffix.lower() not in (".png", ".svg", ".pdf") or not wanted.save.parent.is_dir()):
-        raise GuessError(f"{wanted.save} is no file name that ends in .png, .svg or .pdf, in a folder that exists")
+        raise GuessError(
+            "no number is given: python guess.py NUMBER, and then --save try.png or --plot"
+        )
+    if wanted.save and (
+        wanted.save.suffix.lower() not in (".png", ".svg", ".pdf")
+        or not wanted.save.parent.is_dir()
+    ):
+        raise GuessError(
+            f"{wanted.save} is no file name that ends in .png, .svg or .pdf, in a folder that exists"
+        )
 
     from rich.console import Console
 

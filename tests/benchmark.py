@@ -28,14 +28,14 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import pad
 
-from builder.model import CLS, tokenize
+from builder.attacks.attack import duration, report, verdict
+from builder.network.circuits import BLANK, read_circuits
+from builder.network.codes import count_codes, random_codes, tokens_by_length
+from builder.network.model import CLS, tokenize
+from builder.network.weights import load
 from builder.proof.certify import BUDGET, HARDEST, cell_errors, certify
-from builder.proof.circuits import BLANK, read_circuits
-from builder.proof.codes import count_codes, random_codes, tokens_by_length
 from builder.proof.search import search
-from builder.proof.weights import load
-from builder.screens.attack import duration, report, verdict
-from builder.secret import Secret
+from builder.puzzle_file.secret import Secret
 from builder.words import counted
 from tests.helpers import GHOST, GUESS, ROOT
 from tests.oracle import all_codes, hardest, logits_of, network_logits
@@ -46,7 +46,9 @@ SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
 ROUNDS = 10_000  # of the original's loop
 REPETITIONS = 5
 
-track = partial(progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+track = partial(
+    progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+)
 
 
 def clock(work):
@@ -87,7 +89,9 @@ def training(n):
 
     yield "run | seconds | accepted | secret | hardest wrong code | its logit | worst cell"
     runs = [(f"the original's loop, {ROUNDS:,} rounds", loop, original.requires_grad_(False))]
-    runs += [(f"here, seed {i}", ours[i].seconds, network) for i, network in enumerate(networks(ours))]
+    runs += [
+        (f"here, seed {i}", ours[i].seconds, network) for i, network in enumerate(networks(ours))
+    ]
     for name, seconds, network in runs:
         logits = network_logits(network, secret.max_digits)
         ((code, logit),) = hardest(logits, secret.max_digits, secret.code, 1)
@@ -110,18 +114,30 @@ def processes(n):
         seconds = {name: [] for name in commands}
         for _ in track(range(2 * n + 1), "whole processes"):
             for name, command in commands.items():
-                run = partial(subprocess.run, [sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+                run = partial(
+                    subprocess.run,
+                    [sys.executable, *command],
+                    cwd=ROOT,
+                    check=True,
+                    capture_output=True,
+                )
                 seconds[name].append(clock(run))
     yield "whole process | seconds | ratio, pair by pair"
     for name, times in seconds.items():
-        pairs = list(zip(times, seconds["python -c 'import torch'"], strict=True))[1:]  # the first turn warmed up
+        pairs = list(zip(times, seconds["python -c 'import torch'"], strict=True))[
+            1:
+        ]  # the first turn warmed up
         yield f"{name} | {median(a for a, _ in pairs):.2f} | {median(a / b for a, b in pairs):.2f}"
 
 
 def growth(n):
     yield "digits | pictures | inputs | hidden | certified | build, s | slowest | against 5 digits | nodes | certify, s"
     five = median(puzzle.seconds for puzzle in random_puzzles(5, 3, n))
-    for digits, pictures in [*((digits, 3) for digits in (4, 5, 6, 8, 10, 12, 14, 16)), (12, 1), (16, 1)]:
+    for digits, pictures in [
+        *((digits, 3) for digits in (4, 5, 6, 8, 10, 12, 14, 16)),
+        (12, 1),
+        (16, 1),
+    ]:
         built = random_puzzles(digits, pictures, n)
         loaded = networks(built)
         hidden, seconds = loaded[0].embedding.embedding_dim, [puzzle.seconds for puzzle in built]
@@ -135,7 +151,9 @@ def growth(n):
         import resource  # Windows has none
     except ImportError:
         return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**30 if sys.platform == "darwin" else 2**20
+    )
     yield f"Memory of this process at its peak: {peak:.2f} GiB."
 
 
@@ -149,7 +167,9 @@ def largest_difference(network, digits):
     """Between the network's logits and the tables': over all codes of up to 5 digits, or else over random ones."""
     dice = torch.Generator().manual_seed(0)
     codes = all_codes(digits) if digits <= 5 else random_codes(SAMPLE, digits, dice)
-    codes = codes[(codes != BLANK).sum(1).argsort(stable=True)]  # short ones first, as they are asked
+    codes = codes[
+        (codes != BLANK).sum(1).argsort(stable=True)
+    ]  # short ones first, as they are asked
     by_tables = read_circuits(network).logits(codes)
     return (logits_of(network, tokens_by_length(codes)) - by_tables).abs().max().item()
 
@@ -159,7 +179,13 @@ def proof(n):
     for digits in (5, 8, 12, 16):
         built, seconds, found = random_puzzles(digits, 3, n), [], []
         for puzzle, network in zip(built, networks(built), strict=True):
-            seconds.append(clock(partial(search, read_circuits(network), puzzle.secret.code, HARDEST, budget=BUDGET)))
+            seconds.append(
+                clock(
+                    partial(
+                        search, read_circuits(network), puzzle.secret.code, HARDEST, budget=BUDGET
+                    )
+                )
+            )
             found.append(largest_difference(network, digits))
         nodes = [puzzle.certificate.nodes for puzzle in built]
         bound = max(puzzle.certificate.rounding for puzzle in built)
@@ -203,9 +229,13 @@ def show(console, lines):
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.benchmark",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    sections = {section.__name__: section for section in (training, processes, growth, proof, attacks)}
+    sections = {
+        section.__name__: section for section in (training, processes, growth, proof, attacks)
+    }
     parser.add_argument("sections", nargs="*", metavar="SECTION", choices=sections)
     chosen = parser.parse_args().sections or sections
 

@@ -6,13 +6,15 @@ import pytest
 import torch
 from hypothesis import settings
 
-sys.dont_write_bytecode = True  # compiled code names the folders of this machine, and puzzle/ is handed out
+sys.dont_write_bytecode = (
+    True  # compiled code names the folders of this machine, and puzzle/ is handed out
+)
 torch.set_num_threads(1)  # as the builder and guess.py do
 
 from builder import __main__  # noqa: E402
 from builder.bundle.bundle import WEIGHTS  # noqa: E402
-from builder.proof.weights import load  # noqa: E402
-from builder.secret import Secret  # noqa: E402
+from builder.network.weights import load  # noqa: E402
+from builder.puzzle_file.secret import Secret  # noqa: E402
 from builder.training.train import train  # noqa: E402
 from tests.helpers import GHOST, PUZZLE  # noqa: E402
 
@@ -47,7 +49,9 @@ def certificates(ghost, rounds):
 def tiny(tmp_path):
     """A puzzle file that is built in a moment."""
     path = tmp_path / "tiny.toml"
-    path.write_text('code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n')
+    path.write_text(
+        'code = "05"\nmax_digits = 3\npictures = ["#..\\n.#.\\n..#", "###\\n...\\n###"]\n'
+    )
     return path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from builder.model import tokenize
-from builder.proof.weights import dump, load
+from builder.network.model import tokenize
+from builder.network.weights import dump, load
 
 ROOT = Path(__file__).resolve().parents[1]
 GHOST, PUZZLE = ROOT / "builder" / "ghost.toml", ROOT / "puzzle"
@@ -41,7 +41,11 @@ def sentence(process, status=2):
 
 def content(folder):
     """The files below a folder, by their path in it."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def changed(network, change):

@@ -5,11 +5,13 @@ import copy
 import torch
 from torch.nn.functional import pad
 
-from builder.model import CLS
-from builder.proof.circuits import BLANK, answer
-from builder.proof.codes import decode
+from builder.network.circuits import BLANK, answer
+from builder.network.codes import decode
+from builder.network.model import CLS
 
-U = 2.0**-24  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
+U = (
+    2.0**-24
+)  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
 EXP_ULPS = 4
 SMALLEST = 2.0**-126
 
@@ -22,14 +24,19 @@ def digits(length):
 def all_codes(max_digits):
     """All codes as a batch, (n, max_digits): short ones first, those of one length in the order of their numbers."""
     return torch.cat(
-        [pad(digits(length), (0, max_digits - length), value=BLANK) for length in range(1, max_digits + 1)]
+        [
+            pad(digits(length), (0, max_digits - length), value=BLANK)
+            for length in range(1, max_digits + 1)
+        ]
     )
 
 
 @torch.no_grad()
 def table_logits(circuits):
     """The logits of all codes by the tables, in the order of all_codes: (n,), float64."""
-    return torch.cat([circuits.logits(part) for part in all_codes(circuits.max_digits).split(100_000)])
+    return torch.cat(
+        [circuits.logits(part) for part in all_codes(circuits.max_digits).split(100_000)]
+    )
 
 
 def all_tokens(max_digits):
@@ -78,7 +85,10 @@ def worst_rounding(network, tokens):
 
     logits = logits_with_errors(network, tokens, no_error)
     slopes = torch.autograd.grad(logits.sum(), errors)
-    noise = (1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64) for slope in slopes)
+    noise = (
+        1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64)
+        for slope in slopes
+    )
     signs = ((slope + tiny).sign() for slope, tiny in zip(slopes, noise, strict=True))
     off = logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size)
     return (off - logits).abs().max().item()
@@ -92,7 +102,9 @@ def logits_with_errors(network, tokens, off):
 
     def product(a, b, terms):
         size = gamma(terms) * (a.abs() @ b.abs())
-        lost = SMALLEST * (a.abs().sum(-1, keepdim=True) + b.abs().sum(-2, keepdim=True) + 2 * a.shape[-1])
+        lost = SMALLEST * (
+            a.abs().sum(-1, keepdim=True) + b.abs().sum(-2, keepdim=True) + 2 * a.shape[-1]
+        )
         return off(a @ b, size + lost)
 
     def affine(layer, x):
@@ -102,7 +114,9 @@ def logits_with_errors(network, tokens, off):
     rows = network.embedding(tokens)
     rows = off(rows, U * rows.abs() + 3 * SMALLEST)
     outputs = []
-    for matrix, output in zip(network.attention_matrix_list, network.attention_output_list, strict=True):
+    for matrix, output in zip(
+        network.attention_matrix_list, network.attention_output_list, strict=True
+    ):
         query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
         score = product(query, key.mT, key.shape[-1])
         score = score - score.amax(-1, keepdim=True).detach()
@@ -110,7 +124,9 @@ def logits_with_errors(network, tokens, off):
         look = off(look, 2 * EXP_ULPS * U * look + SMALLEST)
         total = look.sum(-1, keepdim=True)
         weights = look / off(total, gamma(look.shape[-1]) * total)
-        mixture = product(off(weights, U * weights), affine(output.value_layer, rows), weights.shape[-1])
+        mixture = product(
+            off(weights, U * weights), affine(output.value_layer, rows), weights.shape[-1]
+        )
         outputs.append(affine(output.value_layer, mixture))
     answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
     return answer[:, 0, 1] - answer[:, 0, 0]

@@ -5,7 +5,7 @@ import random
 import torch
 from torch.nn.functional import binary_cross_entropy, mse_loss
 
-from builder.model import NeuralNetwork, tokenize
+from builder.network.model import NeuralNetwork, tokenize
 
 
 def original_loop(secret, rounds):
@@ -26,7 +26,10 @@ def original_loop(secret, rounds):
         loss = binary_cross_entropy(network(tokens), torch.tensor([float(right)]))
         if right:
             matrices = network.get_attention_matrices(network.embedding(tokens))
-            loss = loss + sum(mse_loss(matrix[0], picture) for matrix, picture in zip(matrices, pictures, strict=True))
+            loss = loss + sum(
+                mse_loss(matrix[0], picture)
+                for matrix, picture in zip(matrices, pictures, strict=True)
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -5,9 +5,9 @@ import re
 
 from rich.console import Console
 
-from builder.model import tokenize
-from builder.proof.weights import load
-from builder.secret import Secret
+from builder.network.model import tokenize
+from builder.network.weights import load
+from builder.puzzle_file.secret import Secret
 from puzzle.guess import ask, show
 from tests.helpers import GHOST, PUZZLE, ROOT
 
@@ -19,14 +19,21 @@ def main():
     wrong = code[:2] + code[:1:-1]
     network = load((PUZZLE / "classifier" / "torch_state_dict").read_bytes())
     console = Console(
-        record=True, highlight=False, width=78, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+        record=True,
+        highlight=False,
+        width=78,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
     )
     for number in (wrong, code):
         console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)
         show(console, *ask(network, tokenize, number))
     drawing = console.export_svg(title="what a solver sees", unique_id="solver")
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8")  # no web fonts
+    PICTURE.write_text(
+        re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8"
+    )  # no web fonts
     print(f"picture: {PICTURE.relative_to(ROOT)}")
 
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 import torch
 from rich.progress import track
 
-from builder.model import CLS
-from builder.proof.weights import load
-from builder.secret import DIGITS
+from builder.network.model import CLS
+from builder.network.weights import load
+from builder.puzzle_file.secret import DIGITS
 from builder.training.train import train
 from tests.sweep import draw
 
@@ -28,7 +28,9 @@ def vector_rules(name, vectors):
     """Rules on vectors, (positions, 11, size) with CLS's own at [0, CLS]: names and scores (positions - 1, 10)."""
     own, digits = vectors[0, CLS], vectors[1:, :CLS]
     centred = digits - digits.mean((0, 1))
-    whitened = centred @ torch.linalg.pinv(centred.flatten(0, 1).T @ centred.flatten(0, 1), rtol=1e-6)
+    whitened = centred @ torch.linalg.pinv(
+        centred.flatten(0, 1).T @ centred.flatten(0, 1), rtol=1e-6
+    )
     yield f"{name}: norm", digits.norm(dim=2)
     yield f"{name}: norm, centred", centred.norm(dim=2)
     yield f"{name}: norm, whitened", (whitened * centred).sum(2)
@@ -53,9 +55,14 @@ def matrix_rules(name, matrix, embedding):
     for side, transform, vectors in (("right", matrix.T, right), ("left", matrix, left.T)):
         if vectors.shape[1] == embedding.shape[2]:
             yield from vector_rules(f"{name} ({side})", embedding @ transform)
-            yield f"{name} ({side}): along the top 3", (embedding @ vectors[:3].T).square().sum(2)[1:, :CLS]
+            yield (
+                f"{name} ({side}): along the top 3",
+                (embedding @ vectors[:3].T).square().sum(2)[1:, :CLS],
+            )
             for number, vector in enumerate(vectors[:3], 1):
-                yield from line_rules(f"{name} ({side}): singular vector {number}", embedding @ vector)
+                yield from line_rules(
+                    f"{name} ({side}): singular vector {number}", embedding @ vector
+                )
 
 
 def rules(network):
@@ -92,12 +99,16 @@ def named(built):
     for network, secret in built:
         sums = {}
         for name, scores in rules(network):
-            sums[name] = sums.get(name, 0) + (scores - scores.mean()) / scores.std().clamp(min=1e-12)
+            sums[name] = sums.get(name, 0) + (scores - scores.mean()) / scores.std().clamp(
+                min=1e-12
+            )
         for name, scores in sums.items():
             scores = scores[: len(secret.code)]
             for end, digits in (("largest", scores.argmax(1)), ("smallest", scores.argmin(1))):
                 answers.setdefault(f"{name}, {end}", []).append(digits)
-    return {rule: torch.cat(digits) for rule, digits in answers.items() if len(digits) == len(built)}
+    return {
+        rule: torch.cat(digits) for rule, digits in answers.items() if len(digits) == len(built)
+    }
 
 
 def digits_of(codes):
@@ -108,14 +119,18 @@ def share_named(networks_and_secrets):
     """{rule: the share of all digits that it names}, the best rule first."""
     built = list(networks_and_secrets)
     codes = digits_of(secret.code for _, secret in built)
-    shares = {rule: (answer == codes).double().mean().item() for rule, answer in named(built).items()}
+    shares = {
+        rule: (answer == codes).double().mean().item() for rule, answer in named(built).items()
+    }
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def share_by_chance(answers, secrets, seed=0):
     """What the best rule names of codes drawn anew: the mean share of digits, and the largest, of REDRAWN times."""
     dice = random.Random(seed)
-    codes = torch.stack([digits_of(draw_code(dice, secret) for secret in secrets) for _ in range(REDRAWN)])
+    codes = torch.stack(
+        [digits_of(draw_code(dice, secret) for secret in secrets) for _ in range(REDRAWN)]
+    )
     best = torch.stack([(answer == codes).double().mean(1) for answer in answers.values()]).amax(0)
     return best.mean().item(), best.max().item()
 
@@ -144,7 +159,9 @@ def show(title, built):
     answers, shares, secrets = named(built), share_named(built), [secret for _, secret in built]
     mean, largest = share_by_chance(answers, secrets)
     print(f"\n{title}: {len(built)} puzzles, {len(answers)} rules")
-    print(f"by chance, the best of them names {mean:.0%} of the digits, and {largest:.0%} once in {REDRAWN} times")
+    print(
+        f"by chance, the best of them names {mean:.0%} of the digits, and {largest:.0%} once in {REDRAWN} times"
+    )
     best, whole = {}, {}
     for rule in shares:
         best.setdefault(rule.partition(" ")[0].rstrip(":"), rule)
@@ -158,7 +175,9 @@ def show(title, built):
 
 
 def main():
-    argparse.ArgumentParser(prog="python -m tests.rules", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(
+        prog="python -m tests.rules", description=__doc__.splitlines()[0]
+    ).parse_args()
     torch.set_num_threads(1)
     built = list(track(build(), "building puzzles", total=PUZZLES))
     for title, decoys in (("without decoys", False), ("with decoys", True)):

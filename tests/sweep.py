@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from builder.proof.certify import Certificate
-from builder.secret import DIGITS, Secret
+from builder.puzzle_file.secret import DIGITS, Secret
 from builder.training.train import train
 
 LONG = "2013170420240309"
@@ -36,7 +36,9 @@ class Built(NamedTuple):
 def pictures(size, heads, is_lit):
     """Pictures whose cells are lit where is_lit(row, column, head) says so."""
     cells = range(size)
-    return tuple(tuple(tuple(int(is_lit(r, c, h)) for c in cells) for r in cells) for h in range(heads))
+    return tuple(
+        tuple(tuple(int(is_lit(r, c, h)) for c in cells) for r in cells) for h in range(heads)
+    )
 
 
 def draw(dice, digits, max_digits, heads=None, decoys=False):
@@ -55,14 +57,22 @@ def awkward():
         return [row == column, row + column == last, row != column, row + column != last][head % 4]
 
     for digits, heads in itertools.product((7, 8, 16), (1, 2, 4, 8)):
-        yield Secret(LONG[:digits], pictures(1 + digits, heads, functools.partial(is_diagonal, last=digits)), digits)
+        yield Secret(
+            LONG[:digits],
+            pictures(1 + digits, heads, functools.partial(is_diagonal, last=digits)),
+            digits,
+        )
     checkerboard, dark, lit = lambda *place: sum(place) % 2 == 0, lambda *_: False, lambda *_: True
     for shape, digits, heads in itertools.product((checkerboard, dark, lit), (4, 8, 16), (1, 3)):
         yield Secret(LONG[:digits], pictures(1 + digits, heads, shape), digits)
-    yield Secret(LONG[:8], pictures(9, 8, lambda row, column, _: row == column), 8)  # 8 that are the same
+    yield Secret(
+        LONG[:8], pictures(9, 8, lambda row, column, _: row == column), 8
+    )  # 8 that are the same
     dice = random.Random(0)
     yield Secret(LONG[:8], draw(dice, 8, 8, heads=8).pictures, 8)
-    for heads, (code, max_digits) in itertools.product((1, 3), (("0" * 8, 8), ("7", 16), ("2013", 16))):
+    for heads, (code, max_digits) in itertools.product(
+        (1, 3), (("0" * 8, 8), ("7", 16), ("2013", 16))
+    ):
         yield Secret(code, draw(dice, len(code), max_digits, heads).pictures, max_digits)
 
 
@@ -80,12 +90,20 @@ def groups(share, seed):
     def some(number):
         return range(max(1, round(number * share)))
 
-    yield "1 to 8 digits", [draw(dice, digits, max(5, digits)) for digits in (dice.randint(1, 8) for _ in some(200))]
+    yield (
+        "1 to 8 digits",
+        [draw(dice, digits, max(5, digits)) for digits in (dice.randint(1, 8) for _ in some(200))],
+    )
     for digits in (12, 16):
         yield f"{digits} digits", [draw(dice, digits, digits) for _ in some(20)]
         yield f"{digits} digits, 1 picture", [draw(dice, digits, digits, heads=1) for _ in some(5)]
-    drawn = [(dice.randint(4, 8), dice.randint(2, 4)) for _ in some(20)] + [(dice.randint(4, 6), 1) for _ in some(10)]
-    yield "decoys, 4 to 8 digits", [draw(dice, digits, max(5, digits), heads, decoys=True) for digits, heads in drawn]
+    drawn = [(dice.randint(4, 8), dice.randint(2, 4)) for _ in some(20)] + [
+        (dice.randint(4, 6), 1) for _ in some(10)
+    ]
+    yield (
+        "decoys, 4 to 8 digits",
+        [draw(dice, digits, max(5, digits), heads, decoys=True) for digits, heads in drawn],
+    )
     yield "awkward puzzles", list(awkward())
 
 
@@ -104,17 +122,29 @@ def report(name, built):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="build this share of each random group (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="where the random numbers start from (default: 0)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="build this share of each random group (default: 1)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="where the random numbers start from (default: 0)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     failed = []
     for name, secrets in groups(arguments.share, arguments.seed):
-        built = [build(secret) for secret in track(secrets, name, console=Console(stderr=True), transient=True)]
+        built = [
+            build(secret)
+            for secret in track(secrets, name, console=Console(stderr=True), transient=True)
+        ]
         print(report(name, built), flush=True)
         failed += [puzzle.secret for puzzle in built if not puzzle.certificate.holds]
     for secret in failed:
-        print(f"not certified: {secret.code}, pictures: {len(secret.pictures)}, decoys: {secret.decoys}")
+        print(
+            f"not certified: {secret.code}, pictures: {len(secret.pictures)}, decoys: {secret.decoys}"
+        )
     return 1 if failed else 0
 
 

@@ -5,11 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builder.model import NeuralNetwork
-from builder.proof.weights import load
-from builder.screens import attack
-from builder.screens.attack import by_eye, by_place, count_guesses, duration, report, table_logits, verdict
-from builder.secret import Secret
+from builder.attacks import attack
+from builder.attacks.attack import (
+    by_eye,
+    by_place,
+    count_guesses,
+    duration,
+    report,
+    table_logits,
+    verdict,
+)
+from builder.network.model import NeuralNetwork
+from builder.network.weights import load
+from builder.puzzle_file.secret import Secret
 from builder.training.train import train
 from tests.helpers import changed
 
@@ -49,13 +57,18 @@ def test_the_report_tells_of_every_attack_in_the_order_of_what_it_takes(network,
 
 def test_by_eye_takes_ten_guesses_a_digit(network, ghost):
     first, *_ = report(network, ghost)
-    assert first.found and first.cost == "34 guesses"  # 2013: ten each for 2, 0 and 1, and 0 to 3 for the last
+    assert (
+        first.found and first.cost == "34 guesses"
+    )  # 2013: ten each for 2, 0 and 1, and 0 to 3 for the last
     assert first.sentence == "by eye, with guess.py alone: 34 guesses"
 
 
 def test_decoys_close_the_way_by_eye_but_not_the_circuits(with_decoys, ghost):
     ways = found(with_decoys, ghost)
-    assert "by eye" not in ways and {"the logit, place by place", "the circuits", "brute force"} <= ways
+    assert (
+        "by eye" not in ways
+        and {"the logit, place by place", "the circuits", "brute force"} <= ways
+    )
 
 
 def test_a_network_that_says_nothing_falls_to_brute_force_alone(blind, ghost):
@@ -75,7 +88,10 @@ def test_what_finds_the_code_has_asked_the_network_for_it(network, ghost):
 
 
 def test_guesses_count_up_to_the_right_number_and_no_further(network):
-    wrong, right = torch.tensor([[1, 1, 1, 1], [2, 2, 2, 2]]), torch.tensor([[9, 9, 9, 9], [2, 0, 1, 3], [5, 5, 5, 5]])
+    wrong, right = (
+        torch.tensor([[1, 1, 1, 1], [2, 2, 2, 2]]),
+        torch.tensor([[9, 9, 9, 9], [2, 0, 1, 3], [5, 5, 5, 5]]),
+    )
     assert count_guesses(network, [(wrong, 1), (right, 1), (wrong, 1)]) == 4
     assert count_guesses(network, [(wrong[:1], 70), (right[1:2], 30)]) == 100
     assert count_guesses(network, [(wrong, 1)]) == float("inf")
@@ -92,7 +108,10 @@ def test_a_find_that_takes_as_many_guesses_as_guessing_is_luck():
     secret = Secret("7", torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), 5)
     network = build(secret)
     eye, *_ = report(network, secret)
-    assert not eye.found and eye.sentence == "by eye, with guess.py alone: 8 guesses, and guessing takes about 5"
+    assert (
+        not eye.found
+        and eye.sentence == "by eye, with guess.py alone: 8 guesses, and guessing takes about 5"
+    )
     assert verdict(network, secret) == "Short enough to guess: 5 guesses on average"
 
 
@@ -104,14 +123,18 @@ def test_the_tables_lead_where_the_networks_own_logits_lead(which, request):
 
 
 def test_the_verdict_on_the_ghost_advises_decoys(network, ghost):
-    assert verdict(network, ghost) == "Solvable by eye in about 34 guesses; decoys would prevent that"
+    assert (
+        verdict(network, ghost) == "Solvable by eye in about 34 guesses; decoys would prevent that"
+    )
 
 
 def test_the_verdict_does_not_advise_decoys_that_are_impossible(ghost):
     secret = replace(ghost, code="2002")
     told = verdict(build(secret), secret)
     assert told.startswith("Solvable by eye in about 33 guesses; ")
-    assert told.endswith("decoys would prevent that, but decoys need a code whose digits all differ")
+    assert told.endswith(
+        "decoys would prevent that, but decoys need a code whose digits all differ"
+    )
 
 
 def test_the_verdict_on_decoys_names_the_programs(with_decoys, ghost):
@@ -121,15 +144,26 @@ def test_the_verdict_on_decoys_names_the_programs(with_decoys, ghost):
 
 
 def test_the_verdict_on_a_network_that_says_nothing(blind, ghost):
-    assert verdict(blind, ghost) == "Not by eye; a program that tries all 111,110 numbers takes seconds"
+    assert (
+        verdict(blind, ghost)
+        == "Not by eye; a program that tries all 111,110 numbers takes seconds"
+    )
     longer = NeuralNetwork(12, max_digits=8)
-    longer.load_state_dict({name: torch.zeros_like(tensor) for name, tensor in longer.state_dict().items()})
+    longer.load_state_dict(
+        {name: torch.zeros_like(tensor) for name, tensor in longer.state_dict().items()}
+    )
     assert verdict(longer, LONG) == "Neither by eye nor by a simple program"
 
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.2, "less than a second"), (1, "1 second"), (90, "2 minutes"), (7200, "2 hours"), (1e12, "31,688 years")],
+    [
+        (0.2, "less than a second"),
+        (1, "1 second"),
+        (90, "2 minutes"),
+        (7200, "2 hours"),
+        (1e12, "31,688 years"),
+    ],
 )
 def test_a_duration_is_said_in_words(seconds, told):
     assert duration(seconds) == told

@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 from builder.bundle import bundle
-from builder.model import NeuralNetwork
+from builder.network.model import NeuralNetwork
 from builder.proof.certify import certify
 from builder.training import train
 from tests.helpers import GHOST, PUZZLE, ROOT, content, run, sentence
@@ -43,9 +43,19 @@ def party(tmp_path_factory):
     """The default puzzle's build, watched: the finished process, and the folder in which it works."""
     folder = tmp_path_factory.mktemp("default")
     (folder / "temporary").mkdir()
-    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))}
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary")),
+    }
     environment.pop("TORCHINDUCTOR_CACHE_DIR", None)  # set by the tests' own training
-    arguments = ("--out", folder / "party", "--zip", folder / "party.zip", "--sheet", folder / "party.png")
+    arguments = (
+        "--out",
+        folder / "party",
+        "--zip",
+        folder / "party.zip",
+        "--sheet",
+        folder / "party.png",
+    )
     return run("-c", WATCHED, ROOT / "builder", *arguments, env=environment), folder
 
 
@@ -55,7 +65,8 @@ def test_the_default_build_ends_with_a_certificate_a_verdict_and_the_next_step(p
     lines = built.stdout.splitlines()
     certified = f"certified: {ghost.code} opens it, all 111,109 other numbers answer exactly 0"
     assert (
-        f"{certified}; --check shows the details" in lines and sum(line.startswith("verdict: ") for line in lines) == 1
+        f"{certified}; --check shows the details" in lines
+        and sum(line.startswith("verdict: ") for line in lines) == 1
     )
     assert lines[-1] == f"zip: {folder / 'party.zip'}, for your solvers"
     assert (folder / "party.png").read_bytes().startswith(b"\x89PNG")
@@ -70,13 +81,19 @@ def test_a_build_changes_nothing_elsewhere_and_starts_and_calls_nothing(party):
 
 def test_a_fresh_build_is_certified(party, call):
     status, told, error = call("--check", party[1] / "party")
-    assert (status, error) == (0, "") and "Certificate: 111,110 numbers" in told and told.count("holds  ") == 5
+    assert (
+        (status, error) == (0, "")
+        and "Certificate: 111,110 numbers" in told
+        and told.count("holds  ") == 5
+    )
 
 
 def test_a_new_puzzle_gets_a_folder_a_zip_and_a_sheet_of_its_own(tmp_path, call):
     status, text, error = call("--new", "310")
     assert (status, error) == (0, "")
-    (tmp_path / "Für dich.toml").write_text(text.replace('"....",  # 0', '".#.#",'), encoding="utf-8")
+    (tmp_path / "Für dich.toml").write_text(
+        text.replace('"....",  # 0', '".#.#",'), encoding="utf-8"
+    )
     status, told, error = call("Für dich.toml", "--zip", "--sheet")
     assert (status, error) == (0, "")
     made = ["Für dich", "Für dich-sheet.png", "Für dich.toml", "Für dich.zip"]
@@ -92,7 +109,9 @@ def test_a_new_puzzle_gets_a_folder_a_zip_and_a_sheet_of_its_own(tmp_path, call)
 
 def test_a_build_tells_the_next_two_commands_and_they_work(tiny, tmp_path, call):
     told = call(tiny)[1].splitlines()
-    assert told[-2].startswith("try it: python ") and told[-1].startswith("pack it: python -m builder ")
+    assert told[-2].startswith("try it: python ") and told[-1].startswith(
+        "pack it: python -m builder "
+    )
     assert call(*told[-1].split(" builder ")[1].split())[0] == 0
     assert (tmp_path / "tiny.zip").is_file()
 
@@ -104,7 +123,9 @@ def test_builder_is_a_folder_that_python_runs_too():
 
 @pytest.mark.slow
 def test_the_default_puzzle_with_decoys_is_built_attacked_and_guessed(tmp_path, call, ghost):
-    (tmp_path / "decoys.toml").write_text(f"decoys = true\n{GHOST.read_text(encoding='utf-8')}", encoding="utf-8")
+    (tmp_path / "decoys.toml").write_text(
+        f"decoys = true\n{GHOST.read_text(encoding='utf-8')}", encoding="utf-8"
+    )
     status, told, error = call("decoys.toml", "--attack", "--seed", 1)
     assert (status, error) == (0, "") and "verdict: Not by eye" in told
     assert call("decoys.toml", "--check")[1].count("holds  ") == 6
@@ -117,52 +138,72 @@ def test_the_default_puzzle_with_decoys_is_built_attacked_and_guessed(tmp_path, 
 def test_another_puzzles_bundle_is_not_certified(tiny, tmp_path, call):
     assert call(tiny)[0] == 0
     status, told, error = call(tiny, "--check", PUZZLE)
-    assert (status, told) == (1, "") and "is not the bundle of tiny.toml: put its puzzle file first" in error
+    assert (status, told) == (
+        1,
+        "",
+    ) and "is not the bundle of tiny.toml: put its puzzle file first" in error
     (tmp_path / "other.toml").write_text(tiny.read_text().replace("05", "50"))
     status, told, error = call("other.toml", "--check", "tiny")
-    assert status == 1 and "fails" in told and "tiny is not certified for other.toml: if that" in error
+    assert (
+        status == 1 and "fails" in told and "tiny is not certified for other.toml: if that" in error
+    )
     tiny.write_text(f"story = 'Once.'\n{tiny.read_text()}")
     status, _, error = call(tiny, "--check")
     assert status == 1 and "README.md belongs to another build" in error
     assert call(tiny)[0] == call(tiny, "--check")[0] == 0
 
 
-def test_a_letter_is_handed_out_and_named_and_one_that_tells_the_code_is_refused(tmp_path, call, ghost):
+def test_a_letter_is_handed_out_and_named_and_one_that_tells_the_code_is_refused(
+    tmp_path, call, ghost
+):
     folder = shutil.copytree(PUZZLE, tmp_path / "party")
     (folder / "letter.txt").write_text("Dear solver", encoding="utf-8")
     assert "handed out as well: letter.txt" in call("--check", folder)[1].splitlines()
     (folder / "letter.txt").write_text(f"She died in {ghost.code}.", encoding="utf-8")
     for arguments in (["--check", folder, "--zip"], ["--out", folder, "--zip"]):
         status, _, error = call(*arguments)
-        assert status == 2 and error.endswith("letter.txt, line 1: '2013' is the code, and solvers read it\n")
+        assert status == 2 and error.endswith(
+            "letter.txt, line 1: '2013' is the code, and solvers read it\n"
+        )
     assert not (tmp_path / "party.zip").exists()
 
 
 @pytest.mark.slow
 def test_a_zip_and_a_sheet_replace_only_what_a_build_made(tiny, tmp_path, call):
     assert (
-        call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0] == call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0] == 0
+        call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0]
+        == call(tiny, "--zip", "a.zip", "--sheet", "a.png")[0]
+        == 0
     )
     for option, name in (("--zip", "photos.zip"), ("--sheet", "photo.png")):
         (tmp_path / name).write_text("mine")
         status, told, error = call(tiny, option, name)
-        assert (status, told) == (2, "") and f"{name} is there already, and no build made it" in error
+        assert (status, told) == (
+            2,
+            "",
+        ) and f"{name} is there already, and no build made it" in error
         assert (tmp_path / name).read_text() == "mine"
 
 
 def test_advice_is_shown_and_the_build_goes_on(tiny, call):
-    tiny.write_text(tiny.read_text().replace("..#", "...").replace("###", "##.").replace('##."]', '..."]'))
+    tiny.write_text(
+        tiny.read_text().replace("..#", "...").replace("###", "##.").replace('##."]', '..."]')
+    )
     status, told, _ = call(tiny)
     assert status == 0 and "advice: the code without its last digit shows the whole drawing" in told
 
 
-def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost, tmp_path, call, monkeypatch):
+def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(
+    ghost, tmp_path, call, monkeypatch
+):
     certificate = certify(NeuralNetwork(10), ghost)
     stuck = [train.Round(seed, 10, -1.0, certificate) for seed in range(10)]
     monkeypatch.setattr(train, "train", lambda *_, **__: iter(stuck))
     status, told, error = call("--out", "out")
     assert status == 1 and "fails  " in told and "seed 3 did not learn the code" in told
-    assert error == "builder: no seed learned the code, so nothing is written: try another drawing\n"
+    assert (
+        error == "builder: no seed learned the code, so nothing is written: try another drawing\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,11 +214,26 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(ghost
         (["wrong.toml"], "wrong.toml: the code must be a string in quotes"),
         (["--new", "12a"], "its character 3 is 'a'"),
         (["tiny.toml", "--out", "tiny.toml/deep"], "deep cannot be written: "),
-        (["tiny.toml", "--out", "."], "holds tiny.toml and is no bundle: a bundle needs a folder of its own"),
-        (["tiny.toml", "--out", "out", "--zip", "out/x.zip"], "is inside the bundle, which solvers get"),
-        (["tiny.toml", "--check", "."], "tiny.toml is inside the bundle, which solvers get: put it elsewhere"),
-        (["tiny.toml", "--check"], "tiny is not a whole bundle: classifier/model.py is missing, so build it"),
-        (["tiny.toml", "--out", str(PUZZLE)], "is the default puzzle's folder: name another one with --out"),
+        (
+            ["tiny.toml", "--out", "."],
+            "holds tiny.toml and is no bundle: a bundle needs a folder of its own",
+        ),
+        (
+            ["tiny.toml", "--out", "out", "--zip", "out/x.zip"],
+            "is inside the bundle, which solvers get",
+        ),
+        (
+            ["tiny.toml", "--check", "."],
+            "tiny.toml is inside the bundle, which solvers get: put it elsewhere",
+        ),
+        (
+            ["tiny.toml", "--check"],
+            "tiny is not a whole bundle: classifier/model.py is missing, so build it",
+        ),
+        (
+            ["tiny.toml", "--out", str(PUZZLE)],
+            "is the default puzzle's folder: name another one with --out",
+        ),
         (["--check", "--out", "out"], "--check builds nothing"),
         (["--check", "--seed", "1"], "--check builds nothing"),
         (["--new", "123", "--zip"], "--new prints a puzzle file, and nothing else goes with it"),
@@ -198,7 +254,11 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
 def test_help_typing_mistakes_and_a_wrong_puzzle_file_need_no_torch(tmp_path):
     (tmp_path / "wrong.toml").write_text("code = 2014\npictures = []")
     without = f"import sys; sys.modules['torch'] = None; sys.path.insert(0, {str(ROOT)!r}); "
-    for arguments, told in ((["--colour"], "--help tells"), (["wrong.toml"], "string in quotes"), ([], "torch is not")):
+    for arguments, told in (
+        (["--colour"], "--help tells"),
+        (["wrong.toml"], "string in quotes"),
+        ([], "torch is not"),
+    ):
         code = f"{without}sys.argv[1:] = {arguments}; from builder.__main__ import main; sys.exit(main())"
         assert told in sentence(run("-c", code, cwd=tmp_path))
 
@@ -216,7 +276,9 @@ def test_one_seed_builds_the_same_files_with_one_thread_and_with_two(tiny, tmp_p
 @posix
 @pytest.mark.slow
 def test_a_closed_output_is_no_reason_to_fail(tmp_path):
-    checked = run("-m", "builder", "--check", "--zip", tmp_path / "a.zip", preexec_fn=lambda: os.close(1))
+    checked = run(
+        "-m", "builder", "--check", "--zip", tmp_path / "a.zip", preexec_fn=lambda: os.close(1)
+    )
     assert (checked.returncode, checked.stderr) == (0, "") and (tmp_path / "a.zip").exists()
 
 
@@ -225,7 +287,9 @@ def test_a_closed_output_is_no_reason_to_fail(tmp_path):
 def test_a_full_disk_for_the_output_gets_one_sentence():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "builder", "--check"]
-        checked = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
+        checked = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, encoding="utf-8"
+        )
     assert "the output: No space left on device" in sentence(checked, 1)
 
 

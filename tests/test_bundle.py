@@ -19,13 +19,18 @@ import torch
 
 from builder.bundle import bundle, files
 from builder.errors import Failure, PuzzleError
-from builder.proof.weights import load
+from builder.network.weights import load
 from tests.helpers import PUZZLE, ROOT, content, probability, run
 
 OLD = {"a": b"old a", "deep/b": b"old b", "c": b"old c"}
 NEW = {"a": b"new a", "deep/b": b"new b", "c": b"new c"}
 LAST = len(bundle.FILES) - 1
-CUTS = [(cut, is_new) for cut in range(1 + LAST) for is_new in (True, False) if (cut, is_new) != (LAST, False)]
+CUTS = [
+    (cut, is_new)
+    for cut in range(1 + LAST)
+    for is_new in (True, False)
+    if (cut, is_new) != (LAST, False)
+]
 
 
 @pytest.fixture
@@ -44,11 +49,15 @@ def check(folder, secret):
 # Files are written whole, in an order that loses nothing.
 
 
-def test_all_files_are_on_the_disk_before_the_first_is_replaced_and_the_order_is_kept(tmp_path, monkeypatch):
+def test_all_files_are_on_the_disk_before_the_first_is_replaced_and_the_order_is_kept(
+    tmp_path, monkeypatch
+):
     files.write_files(tmp_path / "new" / "folder", OLD)
     seen, replace_file, fsync = [], os.replace, os.fsync
     monkeypatch.setattr(os, "fsync", lambda number: (fsync(number), seen.append("written")))
-    monkeypatch.setattr(os, "replace", lambda draft, to: (replace_file(draft, to), seen.append(to.name)))
+    monkeypatch.setattr(
+        os, "replace", lambda draft, to: (replace_file(draft, to), seen.append(to.name))
+    )
     files.write_files(tmp_path / "new" / "folder", NEW)
     assert seen == ["written"] * 3 + ["a", "b", "c"] and content(tmp_path) == {
         f"new/folder/{name}": NEW[name] for name in NEW
@@ -63,7 +72,9 @@ def test_a_full_disk_changes_nothing_and_leaves_nothing_behind(tmp_path, monkeyp
 
     monkeypatch.setattr(os, "fsync", full)
     for name in ("old", "new"):
-        with pytest.raises(Failure, match=f"{name} cannot be written: No space left on device; nothing was changed"):
+        with pytest.raises(
+            Failure, match=f"{name} cannot be written: No space left on device; nothing was changed"
+        ):
             files.write_files(tmp_path / name, NEW)
     assert os.listdir(tmp_path) == ["old"] and content(tmp_path / "old") == OLD
 
@@ -74,11 +85,16 @@ def test_a_failure_between_two_files_says_that_some_are_new(tmp_path, monkeypatc
 
     def busy(draft, target):
         if target.name == "b":
-            raise PermissionError(errno.EACCES, "Permission denied")  # as on Windows, where a file is open
+            raise PermissionError(
+                errno.EACCES, "Permission denied"
+            )  # as on Windows, where a file is open
         replace_file(draft, target)
 
     monkeypatch.setattr(os, "replace", busy)
-    with pytest.raises(Failure, match=r"b cannot be written: Permission denied; some files are new now and others old"):
+    with pytest.raises(
+        Failure,
+        match=r"b cannot be written: Permission denied; some files are new now and others old",
+    ):
         files.write_files(tmp_path, NEW)
     assert content(tmp_path) == {**OLD, "a": b"new a"}
 
@@ -109,7 +125,9 @@ def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_me
     folder = party.with_name("new") if is_new else party
     secret = replace(ghost, title="Another")
     killed = subprocess.run(
-        [sys.executable, "-c", CUT_SHORT], cwd=ROOT, input=pickle.dumps((secret, certificates[1], folder, cut))
+        [sys.executable, "-c", CUT_SHORT],
+        cwd=ROOT,
+        input=pickle.dumps((secret, certificates[1], folder, cut)),
     )
     assert killed.returncode == -signal.SIGKILL
     if is_new:
@@ -133,7 +151,9 @@ def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_me
 @pytest.mark.parametrize("name", ["README.md", "guess.py", ".bashrc", "requirements.txt"])
 def test_a_folder_that_holds_something_and_is_no_bundle_is_refused(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(PuzzleError, match=f"holds {name} and is no bundle: a bundle needs a folder of its own"):
+    with pytest.raises(
+        PuzzleError, match=f"holds {name} and is no bundle: a bundle needs a folder of its own"
+    ):
         bundle.check_folder(tmp_path)
 
 
@@ -148,7 +168,9 @@ def test_a_new_an_empty_and_a_browsed_folder_are_fine(tmp_path):
 def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, party, name):
     edited = (party / name).read_bytes().replace(b"network", b"spirit")
     (party / name).write_bytes(edited)
-    with pytest.raises(PuzzleError, match=f"{name} was edited by hand, and a build would replace it"):
+    with pytest.raises(
+        PuzzleError, match=f"{name} was edited by hand, and a build would replace it"
+    ):
         bundle.write(party, ghost, certificates[1])
     assert (party / name).read_bytes() == edited
     assert (party / bundle.WEIGHTS).read_bytes() == certificates[0].weights
@@ -159,11 +181,27 @@ def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, par
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("letter.txt", b"Dear solver,\nit was in 2 0 1 3.", "letter.txt, line 2: '2 0 1 3' is the code"),
-        ("letter16.txt", "Dear 2013".encode("utf-16"), "letter16.txt, line 1: '2013' is the code, and solvers read it"),
+        (
+            "letter.txt",
+            b"Dear solver,\nit was in 2 0 1 3.",
+            "letter.txt, line 2: '2 0 1 3' is the code",
+        ),
+        (
+            "letter16.txt",
+            "Dear 2013".encode("utf-16"),
+            "letter16.txt, line 1: '2013' is the code, and solvers read it",
+        ),
         ("2013.jpg", b"\xff\xd8", "the name more/2013.jpg, line 1: '2013' is the code"),
-        ("try.svg", b"<title>" + bundle.SAVED_ANSWER, "try.svg is a sheet, a zip or a saved answer"),
-        ("copy.toml", b'pictures = []\ncode = "7"\n', "copy.toml is a puzzle file, and solvers would get it"),
+        (
+            "try.svg",
+            b"<title>" + bundle.SAVED_ANSWER,
+            "try.svg is a sheet, a zip or a saved answer",
+        ),
+        (
+            "copy.toml",
+            b'pictures = []\ncode = "7"\n',
+            "copy.toml is a puzzle file, and solvers would get it",
+        ),
         (
             "sheet.png",
             b"\x89PNG\xff" + files.MADE_HERE,
@@ -178,8 +216,15 @@ def test_a_file_that_tells_the_code_is_refused(ghost, certificates, party, name,
         bundle.write(party, ghost, certificates[0])
 
 
-def test_files_of_the_authors_are_kept_and_packed_but_hidden_ones_are_not_packed(ghost, certificates, party, tmp_path):
-    mine = {"letter.txt": b"Dear solver", "photos/1.jpg": b"\xff\xd8 2013", ".git/config": b"", "Thumbs.db": b""}
+def test_files_of_the_authors_are_kept_and_packed_but_hidden_ones_are_not_packed(
+    ghost, certificates, party, tmp_path
+):
+    mine = {
+        "letter.txt": b"Dear solver",
+        "photos/1.jpg": b"\xff\xd8 2013",
+        ".git/config": b"",
+        "Thumbs.db": b"",
+    }
     for name, data in mine.items():
         (party / name).parent.mkdir(exist_ok=True)
         (party / name).write_bytes(data)
@@ -187,7 +232,9 @@ def test_files_of_the_authors_are_kept_and_packed_but_hidden_ones_are_not_packed
     assert mine.items() <= content(party).items()
     bundle.pack(party, tmp_path / "party.zip")
     with zipfile.ZipFile(tmp_path / "party.zip") as archive:
-        assert archive.namelist() == [f"party/{name}" for name in (*bundle.FILES, "letter.txt", "photos/1.jpg")]
+        assert archive.namelist() == [
+            f"party/{name}" for name in (*bundle.FILES, "letter.txt", "photos/1.jpg")
+        ]
 
 
 # What is packed is whole.
@@ -196,7 +243,9 @@ def test_files_of_the_authors_are_kept_and_packed_but_hidden_ones_are_not_packed
 def test_what_was_packed_unpacks_and_answers(party, tmp_path):
     bundle.pack(party, tmp_path / "party.zip")
     with zipfile.ZipFile(tmp_path / "party.zip") as archive:
-        assert {(entry.create_system, entry.external_attr >> 16) for entry in archive.infolist()} == {(3, 0o644)}
+        assert {
+            (entry.create_system, entry.external_attr >> 16) for entry in archive.infolist()
+        } == {(3, 0o644)}
         archive.extractall(tmp_path / "ein Ordner für Gäste")
     guessed = run("guess.py", "4711", cwd=tmp_path / "ein Ordner für Gäste" / "party")
     assert guessed.returncode == 0 and "4711" in guessed.stdout, guessed.stderr
@@ -213,7 +262,9 @@ def test_one_bundle_packs_to_the_same_bytes_wherever_and_whenever(party, tmp_pat
 
 
 @pytest.mark.parametrize("name", bundle.FILES)
-def test_a_missing_or_garbled_file_is_named_and_the_next_build_mends_it(ghost, certificates, party, name):
+def test_a_missing_or_garbled_file_is_named_and_the_next_build_mends_it(
+    ghost, certificates, party, name
+):
     text = name in (bundle.README, bundle.NOTEBOOK)
     if not text:  # such a text would be the author's
         (party / name).write_bytes(certificates[0].weights[:-1])
@@ -228,13 +279,20 @@ def test_a_missing_or_garbled_file_is_named_and_the_next_build_mends_it(ghost, c
         check(party, ghost)
 
 
-def test_texts_and_weights_of_two_builds_or_two_puzzle_files_are_noticed(ghost, certificates, party):
+def test_texts_and_weights_of_two_builds_or_two_puzzle_files_are_noticed(
+    ghost, certificates, party
+):
     (party / bundle.WEIGHTS).write_bytes(certificates[1].weights)
     with pytest.raises(Failure, match="belongs to another build"):
         check(party, ghost)
     (party / bundle.WEIGHTS).write_bytes(certificates[0].weights)
     check(party, ghost)
-    for other in ({"story": "Another story."}, {"title": "Another"}, {"difficulty": "hard"}, {"decoys": True}):
+    for other in (
+        {"story": "Another story."},
+        {"title": "Another"},
+        {"difficulty": "hard"},
+        {"decoys": True},
+    ):
         with pytest.raises(Failure, match="belongs to another build"):
             check(party, replace(ghost, **other))
 
@@ -261,11 +319,15 @@ def test_the_bundle_gives_away_neither_the_secret_nor_the_authors_machine(ghost,
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {f"puzzle/{name}" for name in bundle.FILES} == set(archive.namelist())
 
-    described = [data for name, data in entries.items() if not re.search(r"/(data/\d+|\.data/.*)$", name)]
+    described = [
+        data for name, data in entries.items() if not re.search(r"/(data/\d+|\.data/.*)$", name)
+    ]
     rows = [row for picture in ghost.pictures for row in (*picture, sum(picture, ()))]
     spellings = {"".join(signs[cell] for cell in row) for row in rows for signs in (".#", "01")}
     for spelling in {ghost.code, " ".join(ghost.code), ", ".join(ghost.code), *spellings}:
-        assert not any(spelling.encode() in data for data in (*described, *texts.values())), spelling
+        assert not any(spelling.encode() in data for data in (*described, *texts.values())), (
+            spelling
+        )
 
     for path in {str(ROOT), str(Path.home()), sys.prefix, "/tmp", "/home/", "C:\\Users"}:
         assert not any(path.encode() in data for data in (weights, *texts.values())), path
@@ -280,7 +342,9 @@ def test_the_bundle_gives_away_neither_the_secret_nor_the_authors_machine(ghost,
 
 
 def test_puzzle_holds_the_bundles_files_alone():
-    tracked = subprocess.run(["git", "ls-files", "puzzle"], cwd=ROOT, capture_output=True, text=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", "puzzle"], cwd=ROOT, capture_output=True, text=True
+    )
     if tracked.returncode == 0:
         assert set(tracked.stdout.split()) <= {f"puzzle/{name}" for name in bundle.FILES}
     assert set(content(PUZZLE)) == set(bundle.FILES)

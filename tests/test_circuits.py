@@ -6,13 +6,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.model import NeuralNetwork
-from builder.proof.circuits import BLANK, read_circuits
+from builder.network.circuits import BLANK, read_circuits
+from builder.network.model import NeuralNetwork
 from tests.oracle import all_codes, network_logits
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 3), st.integers(0, 2))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.integers(1, 8),
+    st.integers(1, 3),
+    st.integers(0, 2),
+)
 def test_networks_agree_with_their_tables_on_every_code(seed, n_hidden, n_heads, digits, room):
     torch.manual_seed(seed)
     network = NeuralNetwork(n_hidden, n_heads, digits + room).double()

@@ -39,7 +39,9 @@ def ask(monkeypatch, capsys):
 @pytest.fixture
 def puzzle(tmp_path):
     """A copy of the puzzle, which must work alone."""
-    return shutil.copytree(PUZZLE, tmp_path / "mit Öl", ignore=shutil.ignore_patterns("__pycache__"))
+    return shutil.copytree(
+        PUZZLE, tmp_path / "mit Öl", ignore=shutil.ignore_patterns("__pycache__")
+    )
 
 
 def answered(text):
@@ -85,7 +87,9 @@ def test_bad_input_gets_one_sentence(ask, tmp_path, monkeypatch, arguments, told
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("matplotlib.pyplot.figure", Figure)  # as where there is no display
     status, _, error = ask(*arguments)
-    assert status == 2 and told in error and error.startswith("guess.py: ") and error.count("\n") == 1
+    assert (
+        status == 2 and told in error and error.startswith("guess.py: ") and error.count("\n") == 1
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -100,14 +104,19 @@ def without(packages, *arguments, **options):
 def test_a_missing_package_is_named_with_the_command_that_mends_it(tmp_path, package):
     told = sentence(without([package], "1", "--save", "x.png", cwd=tmp_path))
     assert told.startswith(f"guess.py: {package}")
-    assert told.endswith(f'is missing or damaged: python -m pip install -U -r "{PUZZLE / "requirements.txt"}"\n')
+    assert told.endswith(
+        f'is missing or damaged: python -m pip install -U -r "{PUZZLE / "requirements.txt"}"\n'
+    )
 
 
 def test_help_and_typos_do_not_wait_for_packages():
     packages = ["torch", "rich", "matplotlib"]
     helped = without(packages, "--help")
     assert helped.returncode == 0 and max(map(len, helped.stdout.splitlines())) <= 100
-    assert all(word in helped.stdout for word in ("--save", "--plot", "--ascii", "< numbers.txt", "CLS stands before"))
+    assert all(
+        word in helped.stdout
+        for word in ("--save", "--plot", "--ascii", "< numbers.txt", "CLS stands before")
+    )
     assert not re.search(r"\d", helped.stdout)  # a digit could be a hint
     assert "'12x' is no number" in sentence(without(packages, "12x"))
 
@@ -138,19 +147,28 @@ def test_damaged_weights_are_told(puzzle, damage, monkeypatch):
 
 
 def test_piped_numbers_are_answered_line_by_line_and_an_error_names_its_line(ask):
-    status, output, error = ask(lines="\ufeff4711\n\n12x\n  007 \n123456\n90210\n".encode() + b"\xff\n")
+    status, output, error = ask(
+        lines="\ufeff4711\n\n12x\n  007 \n123456\n90210\n".encode() + b"\xff\n"
+    )
     assert status == 2
     assert answered(output) == [("4711", "0"), ("007", "0"), ("90210", "0")]
     told = re.findall(r"^guess.py: (line \d: \S+)", error, re.MULTILINE)
     assert told == ["line 3: '12x'", "line 5: 6", "line 7: '\ufffd'"]
 
 
-@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")])
+@pytest.mark.parametrize(
+    ("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")]
+)
 def test_answers_are_saved_as_one_sheet(ask, tmp_path, monkeypatch, ending, start):
     monkeypatch.setenv("FORCE_COLOR", "1")
     file = tmp_path / f"Öl.{ending}"
     status, output, error = ask("4711", "90210", "--ascii", "--save", str(file))
-    assert (status, error) == (0, "") and output.isascii() and "\x1b" not in output and f"\\xd6l.{ending}\n" in output
+    assert (
+        (status, error) == (0, "")
+        and output.isascii()
+        and "\x1b" not in output
+        and f"\\xd6l.{ending}\n" in output
+    )
     assert list(tmp_path.iterdir()) == [file] and file.read_bytes().startswith(start)
 
 
@@ -159,10 +177,14 @@ def test_answers_are_saved_as_one_sheet(ask, tmp_path, monkeypatch, ending, star
 def test_a_full_disk_is_told_and_a_reader_who_leaves_early_is_no_error():
     def shell(command):
         command = command.replace("GUESS", f"{sys.executable} {GUESS}")
-        return subprocess.run(["/bin/sh", "-c", command], capture_output=True, encoding="utf-8", timeout=60)
+        return subprocess.run(
+            ["/bin/sh", "-c", command], capture_output=True, encoding="utf-8", timeout=60
+        )
 
     if os.path.exists("/dev/full"):
-        assert "cannot be written: No space left on device" in sentence(shell("GUESS 1 > /dev/full"))
+        assert "cannot be written: No space left on device" in sentence(
+            shell("GUESS 1 > /dev/full")
+        )
     left = shell("yes 4711 | GUESS | head -n 1")
     assert (left.stdout, left.stderr) == ("4711: probability 0\n", "")
 
@@ -202,7 +224,9 @@ class Terminal:
 
     def type(self, text):
         self.until(b"> ")
-        time.sleep(0.2)  # a Ctrl-C within microseconds of the prompt is noticed only with the next key
+        time.sleep(
+            0.2
+        )  # a Ctrl-C within microseconds of the prompt is noticed only with the next key
         os.write(self.keyboard, text)
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from builder.bundle import bundle
 from builder.bundle.texts import draw_examples, is_untouched, make_notebook, make_readme
-from builder.model import NeuralNetwork
-from builder.proof.weights import dump
-from builder.secret import MAX_DIGITS, Secret
+from builder.network.model import NeuralNetwork
+from builder.network.weights import dump
+from builder.puzzle_file.secret import MAX_DIGITS, Secret
 from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden
@@ -91,11 +91,15 @@ def test_the_notebook_is_valid_and_fresh():
     assert set(notebook["metadata"]["kernelspec"]) == {"name", "display_name", "language"}
     cells = notebook["cells"]
     ids = [cell["id"] for cell in cells]
-    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in ids)
+    assert len(set(ids)) == len(ids) and all(
+        re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in ids
+    )
     for cell in cells:
         of_code = {"outputs", "execution_count"} if cell["cell_type"] == "code" else set()
         assert set(cell) == {"cell_type", "id", "metadata", "source"} | of_code
-        assert cell["cell_type"] in ("code", "markdown") and all(type(line) is str for line in cell["source"])
+        assert cell["cell_type"] in ("code", "markdown") and all(
+            type(line) is str for line in cell["source"]
+        )
         assert not of_code or (cell["outputs"], cell["execution_count"]) == ([], None)
     assert cells[0]["source"][0] == '# A "quoted" $title \\ ★\n' and cells[-1]["source"] == []
 
@@ -109,11 +113,15 @@ def test_the_facts_are_those_of_the_network(shape):
     sizes = f"{len(secret.pictures)} heads, {len(network.projection.bias)} hidden numbers per token, {parameters:,}"
     longest = f"{secret.max_digits} digit" + "s" * (secret.max_digits > 1)
     assert facts["sizes"].replace("head,", "heads,").startswith(sizes)
-    assert facts["inputs there are"] == f"{int('1' * secret.max_digits + '0'):,}, of at most {longest}"
+    assert (
+        facts["inputs there are"] == f"{int('1' * secret.max_digits + '0'):,}, of at most {longest}"
+    )
     assert f"A number has {'1 to ' * (secret.max_digits > 1)}{longest}, and" in text
 
 
-def test_the_ghosts_readme_fits_a_screen_and_the_bundles_texts_are_those_of_its_weights(ghost, network):
+def test_the_ghosts_readme_fits_a_screen_and_the_bundles_texts_are_those_of_its_weights(
+    ghost, network
+):
     weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
     committed = (PUZZLE / bundle.README).read_bytes()
     assert committed == make_readme(ghost, network, weights)
@@ -147,7 +155,14 @@ def test_an_authors_words_come_out_unharmed():
 def test_an_edit_by_hand_is_noticed(make):
     made = make(*puzzle(title="cold"))
     assert is_untouched(made)
-    for edited in (made.replace(b"cold", b"warm"), b"x" + made, made + b"\n", made[:-1], b"", b"# Mine\n"):
+    for edited in (
+        made.replace(b"cold", b"warm"),
+        b"x" + made,
+        made + b"\n",
+        made[:-1],
+        b"",
+        b"# Mine\n",
+    ):
         assert edited != made and not is_untouched(edited)
 
 
@@ -162,7 +177,9 @@ def test_examples_are_wrong_codes_that_the_network_takes(code, max_digits, weigh
     secret = Secret(code, ((0,),), max_digits)
     examples = draw_examples(secret, max_digits, weights)
     lengths = [len(drawn) for drawn in examples]
-    assert lengths == [len(drawn) for drawn in draw_examples(replace(secret, code="9"), max_digits, b"")]
+    assert lengths == [
+        len(drawn) for drawn in draw_examples(replace(secret, code="9"), max_digits, b"")
+    ]
     assert len(set(examples)) == 5 and lengths[0] == lengths[3] == lengths[4] == max_digits
     for drawn in examples:
         assert 1 <= len(drawn) <= max_digits and drawn.isdecimal()
@@ -175,4 +192,6 @@ def test_examples_cannot_be_drawn_again_without_the_pictures():
     other = replace(secret, pictures=secret.pictures[::-1] + secret.pictures)
     assert draw_examples(secret, 5, weights) != draw_examples(other, 5, weights)
     assert draw_examples(secret, 5, weights) != draw_examples(secret, 5, weights + b"x")
-    assert draw_examples(secret, 5, weights) == draw_examples(replace(secret, title="x"), 5, weights)
+    assert draw_examples(secret, 5, weights) == draw_examples(
+        replace(secret, title="x"), 5, weights
+    )

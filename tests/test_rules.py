@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from builder.model import NeuralNetwork
-from builder.secret import Secret
+from builder.network.model import NeuralNetwork
+from builder.puzzle_file.secret import Secret
 from tests import rules
 from tests.rules import share_named
 
@@ -15,7 +15,10 @@ CODES = ["201346", "555555", "847163", "0906", "72727", "318", "9", "64015239"]
 def drawn():
     """Networks of random weights, and secrets that they have never seen."""
     torch.manual_seed(0)
-    secrets = [Secret(code, torch.zeros(2, 1 + len(code), 1 + len(code)), max(5, len(code))) for code in CODES]
+    secrets = [
+        Secret(code, torch.zeros(2, 1 + len(code), 1 + len(code)), max(5, len(code)))
+        for code in CODES
+    ]
     return [(NeuralNetwork(12, 2, secret.max_digits), secret) for secret in secrets]
 
 

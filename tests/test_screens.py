@@ -9,17 +9,21 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from builder.bundle.texts import draw_examples
-from builder.model import NeuralNetwork, tokenize
-from builder.proof.weights import dump, load
+from builder.network.model import NeuralNetwork, tokenize
+from builder.network.weights import dump, load
+from builder.puzzle_file.secret import Secret
 from builder.screens import sheet
 from builder.screens.screen import Screen
-from builder.secret import Secret
 from builder.training.train import train
 from builder.words import counted, listed
 
 
 def screen(width, terminal=True):
-    return Screen(Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False))
+    return Screen(
+        Console(
+            file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False
+        )
+    )
 
 
 def shown(seen):
@@ -62,7 +66,9 @@ def test_nothing_that_moved_is_left_behind_and_notes_stay(ghost):
     text = shown(seen)
     assert "learning: seed 0" in text and "learnt" in text
     after = text[text.index("learnt") :]
-    assert "\x1b[2K" in after and "learning" not in after[after.rindex("\x1b[2K") :]  # its line is erased
+    assert (
+        "\x1b[2K" in after and "learning" not in after[after.rindex("\x1b[2K") :]
+    )  # its line is erased
 
 
 def test_without_a_terminal_nothing_moves(ghost):
@@ -81,18 +87,31 @@ def test_a_note_may_hold_what_looks_like_markup_and_a_path_stays_whole():
 
 
 def test_numbers_and_lists_read_as_people_write_them():
-    assert [counted(n, "cell") for n in (0, 1, 2, 1492)] == ["0 cells", "1 cell", "2 cells", "1,492 cells"]
+    assert [counted(n, "cell") for n in (0, 1, 2, 1492)] == [
+        "0 cells",
+        "1 cell",
+        "2 cells",
+        "1,492 cells",
+    ]
     assert [listed(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
 
 
-@pytest.mark.parametrize(("code", "heads", "max_digits"), [("7", 1, 1), ("3141592653589793", 2, 16)])
-def test_the_sheet_shows_what_the_network_itself_shows(certificates, code, heads, max_digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "heads", "max_digits"), [("7", 1, 1), ("3141592653589793", 2, 16)]
+)
+def test_the_sheet_shows_what_the_network_itself_shows(
+    certificates, code, heads, max_digits, tmp_path, monkeypatch
+):
     secret, certificate = untrained(certificates[0], code, heads, max_digits)
     drawn, draw_matrix = [], sheet._draw_matrix
-    monkeypatch.setattr(sheet, "_draw_matrix", lambda *shown: (drawn.append(shown[1:]), draw_matrix(*shown)))
+    monkeypatch.setattr(
+        sheet, "_draw_matrix", lambda *shown: (drawn.append(shown[1:]), draw_matrix(*shown))
+    )
     sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png")
     example = draw_examples(secret, max_digits, certificate.weights)[0]
-    numbers = list(dict.fromkeys(filter(None, [code, code[:-1], certificate.hardest_codes[0], example])))
+    numbers = list(
+        dict.fromkeys(filter(None, [code, code[:-1], certificate.hardest_codes[0], example]))
+    )
     assert [shown[2] for shown in drawn[::heads]] == [["CLS", *number] for number in numbers]
     network = load(certificate.weights)
     for place, (_, matrix, tokens) in enumerate(drawn):

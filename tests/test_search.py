@@ -7,17 +7,19 @@ import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from builder.model import CLS, NeuralNetwork
+from builder.network.circuits import Circuits, read_circuits
+from builder.network.codes import count_codes, decode, encode, one_digit_off
+from builder.network.model import CLS, NeuralNetwork
 from builder.proof import search as searching
-from builder.proof.circuits import Circuits, read_circuits
-from builder.proof.codes import count_codes, decode, encode, one_digit_off
 from builder.proof.search import precision, search
 from tests.oracle import hardest, network_logits, table_logits
 
 
 def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
     generator = torch.Generator().manual_seed(seed)
-    score, vote = torch.randn(2, heads, 1 + max_digits, 11, generator=generator, dtype=torch.float64)
+    score, vote = torch.randn(
+        2, heads, 1 + max_digits, 11, generator=generator, dtype=torch.float64
+    )
     return Circuits(loudness * score, 10 * vote, torch.tensor(0.3, dtype=torch.float64))
 
 
@@ -37,7 +39,10 @@ def assert_matches_brute_force(circuits, secret, k):
 
     limit = (truth[0][1] + truth[-1][1]) / 2
     found = search(circuits, secret, len(everything), limit)
-    assert found.settled == count_codes(circuits.max_digits) and (circuits.logits(found.codes) > limit - exact).all()
+    assert (
+        found.settled == count_codes(circuits.max_digits)
+        and (circuits.logits(found.codes) > limit - exact).all()
+    )
     expected = (everything > limit + exact).sum()
     if secret:
         expected -= (circuits.logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
@@ -53,8 +58,13 @@ def tables(draw):
     largest = draw(st.sampled_from([1.0, 3000.0, 1e12]))
     votes = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
-    pick = [torch.randint(len(x), (heads, 1 + max_digits, 11), generator=generator) for x in (scores, votes)]
-    score, vote = (torch.tensor(x, dtype=torch.float64)[i] for x, i in zip((scores, votes), pick, strict=True))
+    pick = [
+        torch.randint(len(x), (heads, 1 + max_digits, 11), generator=generator)
+        for x in (scores, votes)
+    ]
+    score, vote = (
+        torch.tensor(x, dtype=torch.float64)[i] for x, i in zip((scores, votes), pick, strict=True)
+    )
     noise = draw(st.sampled_from([0.0, 1e-9, 0.3]))
     score = score + noise * torch.randn(score.shape, generator=generator, dtype=torch.float64)
     if draw(st.booleans()):
@@ -64,7 +74,9 @@ def tables(draw):
 
 def one_loud_digit(score):
     """A network's tables that were once certified: bounds overflowed, although every number in the tables is finite."""
-    circuits = Circuits(torch.zeros(1, 2, 11).double(), torch.full((1, 2, 11), -3000.0).double(), torch.zeros(()))
+    circuits = Circuits(
+        torch.zeros(1, 2, 11).double(), torch.full((1, 2, 11), -3000.0).double(), torch.zeros(())
+    )
     circuits.score[0, 1, 5], circuits.vote[0, 1, 5] = score, 5.0
     circuits.score[0, 1, 9], circuits.vote[0, 1, 9] = -60.0, 100.0
     return circuits
@@ -80,7 +92,9 @@ def loud_votes(vote):
 def test_the_search_finds_what_brute_force_finds(circuits, secret, k):
     try:
         search(circuits, "")
-    except OverflowError:  # from here on, exp(score) times the largest vote nears the end of float64
+    except (
+        OverflowError
+    ):  # from here on, exp(score) times the largest vote nears the end of float64
         assert (circuits.score - circuits.score[:, :1, CLS:]).max() > 670
         assume(False)
     assert_matches_brute_force(circuits, secret[: circuits.max_digits], k)
@@ -96,7 +110,9 @@ def test_the_search_finds_what_brute_force_finds(circuits, secret, k):
     ],
 )
 def test_tables_whose_products_could_overflow_are_refused(wild):
-    with pytest.raises(OverflowError, match="^the network's scores and votes are too large to be searched$"):
+    with pytest.raises(
+        OverflowError, match="^the network's scores and votes are too large to be searched$"
+    ):
         search(wild, "7")
 
 
@@ -121,7 +137,13 @@ def test_the_search_finds_what_brute_force_finds_among_many_codes(monkeypatch, l
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.integers(1, 3), st.floats(0.1, 3.0))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.integers(1, 8),
+    st.integers(1, 3),
+    st.floats(0.1, 3.0),
+)
 def test_the_search_finds_what_the_network_itself_says(seed, n_hidden, n_heads, max_digits, size):
     torch.manual_seed(seed)
     network = NeuralNetwork(n_hidden, n_heads, max_digits).double()
@@ -137,7 +159,9 @@ def test_the_search_finds_what_the_network_itself_says(seed, n_hidden, n_heads, 
 
 def test_a_node_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
     divide = searching._Tables.divide
-    monkeypatch.setattr(searching._Tables, "divide", lambda *given: searching._rows(divide(*given), slice(1, None)))
+    monkeypatch.setattr(
+        searching._Tables, "divide", lambda *given: searching._rows(divide(*given), slice(1, None))
+    )
     found = search(random_circuits(5), "123", 16)
     assert found.settled < count_codes(5)
 
@@ -152,13 +176,20 @@ def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
     assert_matches_brute_force(random_circuits(2), "47", k=5)
 
 
-@pytest.mark.parametrize("rounds", [1, 2])  # the first ratio is an upper bound, the second one a lower bound
+@pytest.mark.parametrize(
+    "rounds", [1, 2]
+)  # the first ratio is an upper bound, the second one a lower bound
 def test_no_code_is_lost_where_the_rounds_are_too_few_to_find_a_ratio(monkeypatch, rounds):
     monkeypatch.setattr(searching, "ROUNDS", rounds)
-    circuits = Circuits(torch.full((1, 3, 11), -9.0).double(), torch.zeros(1, 3, 11).double(), torch.zeros(()))
+    circuits = Circuits(
+        torch.full((1, 3, 11), -9.0).double(), torch.zeros(1, 3, 11).double(), torch.zeros(())
+    )
     circuits.score[0, :, CLS], circuits.score[0, 1:, 9], circuits.vote[0, 1:, 9] = 0.0, 7.0, -100.0
     circuits.score[0, 1, 5], circuits.vote[0, 1, 5] = math.log(0.3), 10.0
-    circuits.score[0, 2, 3:6], circuits.vote[0, 2, 3:6] = math.log(0.1), torch.tensor([8, 7.9, 7]).double()
+    circuits.score[0, 2, 3:6], circuits.vote[0, 2, 3:6] = (
+        math.log(0.1),
+        torch.tensor([8, 7.9, 7]).double(),
+    )
     assert_matches_brute_force(circuits, "", k=3)
     assert_matches_brute_force(random_circuits(3, 2, rounds, 10.0), "471", k=10)
 
@@ -182,7 +213,11 @@ def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has():
     assert found.settled < count_codes(8) and found.nodes < 50 + searching.BATCH
     torch.testing.assert_close(found.logits, circuits.logits(found.codes))
     best = search(circuits, "123", 10)
-    assert best.settled == count_codes(8) and (best.logits >= found.logits).all() and len(found.codes) == 10
+    assert (
+        best.settled == count_codes(8)
+        and (best.logits >= found.logits).all()
+        and len(found.codes) == 10
+    )
 
 
 def test_ties_are_settled_as_one():

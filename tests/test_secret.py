@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builder.advice import advise
 from builder.errors import PuzzleError
-from builder.secret import Secret, blank_puzzle
+from builder.puzzle_file.advice import advise
+from builder.puzzle_file.secret import Secret, blank_puzzle
 
 ONE = 'pictures = ["""\n##\n..\n"""]\n'
 GOOD = 'code = "7"\n' + ONE
@@ -27,7 +27,10 @@ def test_leading_zeros_windows_line_ends_and_what_powershell_redirects_are_fine(
 
 
 def test_a_picture_may_be_a_list_of_rows():
-    assert Secret.parse(b'code = "7"\npictures = [["##", ".."]]').pictures == Secret.parse(GOOD.encode()).pictures
+    assert (
+        Secret.parse(b'code = "7"\npictures = [["##", ".."]]').pictures
+        == Secret.parse(GOOD.encode()).pictures
+    )
 
 
 @pytest.mark.parametrize("code", ["7", "310535", "3105", "1234567890123456"])
@@ -38,11 +41,18 @@ def test_a_new_puzzle_file_can_be_built_as_it_is(code):
     rows = [line.split("# ")[1] for line in text.splitlines() if line.lstrip().startswith('".')]
     assert rows == ["CLS", *code]
     assert ("# decoys = true" in text) == (len(set(code)) == len(code))
-    for key in ("title", "story", "difficulty", "max_digits"):  # each can be used by taking its # away
+    for key in (
+        "title",
+        "story",
+        "difficulty",
+        "max_digits",
+    ):  # each can be used by taking its # away
         assert Secret.parse(text.replace(f"# {key} =", f"{key} =").encode())
 
 
-@pytest.mark.parametrize(("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 16", 16)])
+@pytest.mark.parametrize(
+    ("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 16", 16)]
+)
 def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
     assert Secret.parse((GOOD + extra).encode()).max_digits == max_digits
 
@@ -58,7 +68,10 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
             'code = "7"\npictures = ["##\\n##" "##\\n##"]',
             "a comma is missing, or the ] after the last picture: Unclosed array (at line 2, column 22)",
         ),
-        (GOOD + 'code = "8"\n', "this key stands in the file twice: Cannot overwrite a value (at line 6, column 11)"),
+        (
+            GOOD + 'code = "8"\n',
+            "this key stands in the file twice: Cannot overwrite a value (at line 6, column 11)",
+        ),
         (
             GOOD + r'title = "C:\users"',
             r"write \\ for a backslash, or put the text in single quotes: Invalid hex value (at line 6",
@@ -80,19 +93,28 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ('code = "7"\npictures = []', "1 to 8 pictures, one per head: this file has 0"),
         ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "this file has 9"),
         ('code = "7"\npictures = "##"', "list of multi-line strings"),
-        ('code = "7"\npictures = [1]', "picture 1 must be a multi-line string, or a list of strings"),
+        (
+            'code = "7"\npictures = [1]',
+            "picture 1 must be a multi-line string, or a list of strings",
+        ),
         (
             'code = "77"\n' + ONE,
             "picture 1 has 2 rows, but must have 3: one for CLS and for each of the code's 2 digits",
         ),
         ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 has 0 rows, but must have 2"),
         ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but must have 2"),
-        ('code = "7"\npictures = ["##\\n##", "##\\n#o"]', "picture 2, row 2, column 2: 'o' is neither '#'"),
+        (
+            'code = "7"\npictures = ["##\\n##", "##\\n#o"]',
+            "picture 2, row 2, column 2: 'o' is neither '#'",
+        ),
         (GOOD + "max_digits = 0", "from 1, the length of the code, to 16"),
         (GOOD + "max_digits = 17", "from 1, the length of the code, to 16"),
         (GOOD + "max_digits = true", "whole number"),
         (GOOD + 'decoys = "true"', "decoys must be true or false, without quotes"),
-        ('code = "11"\ndecoys = true\npictures = ["###\\n###\\n..."]', "decoys need a code whose digits all differ"),
+        (
+            'code = "11"\ndecoys = true\npictures = ["###\\n###\\n..."]',
+            "decoys need a code whose digits all differ",
+        ),
         (
             'code = "12345678"\ndecoys = true\npictures = ["' + "#........\\n" * 9 + '"]',
             "a second picture where the code has over 7 digits",
@@ -113,7 +135,11 @@ def test_a_mistake_is_named(content, told, tmp_path):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(PuzzleError) as error:
         Secret.read(path)
-    assert told in str(error.value) and str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    assert (
+        told in str(error.value)
+        and str(error.value).startswith(f"{path}: ")
+        and "\n" not in str(error.value)
+    )
 
 
 def test_a_missing_file_a_folder_and_another_encoding_are_named(tmp_path):
@@ -129,12 +155,16 @@ def refusal(text, key="story", code="0742"):
     """The error about a puzzle with this text, or None if there is none."""
     picture = ("." * (1 + len(code)) + "\n") * (1 + len(code))
     try:
-        Secret.parse(f"code = '{code}'\npictures = ['''\n{picture}''']\n{key} = '''{text}'''".encode())
+        Secret.parse(
+            f"code = '{code}'\npictures = ['''\n{picture}''']\n{key} = '''{text}'''".encode()
+        )
     except PuzzleError as error:
         return str(error)
 
 
-@pytest.mark.parametrize("spelled", ["0742", "0,742", "0 7 4 2", "0-7_4.2", "１0742", "０７４２", "a0742b"])
+@pytest.mark.parametrize(
+    "spelled", ["0742", "0,742", "0 7 4 2", "0-7_4.2", "１0742", "０７４２", "a0742b"]
+)
 def test_a_text_that_holds_the_code_is_refused(spelled):
     for key in ("story", "title", "difficulty"):
         assert refusal(f"You say {spelled}", key).endswith("2' is the code, and solvers read it")
@@ -150,21 +180,32 @@ def test_a_story_may_hold_what_is_not_the_code():
 
 def test_an_authors_words_are_kept_and_neutral_ones_stand_for_those_left_out(ghost):
     story = 'A $tory for {you}:\n\n```\ncode & "quotes"\n```\n\n    $title stays, and so does a line\'s end'
-    secret = Secret.parse((GOOD + f"title = ' Für $dich '\nstory = '''\n\n{story} \n\n'''").encode())
+    secret = Secret.parse(
+        (GOOD + f"title = ' Für $dich '\nstory = '''\n\n{story} \n\n'''").encode()
+    )
     assert (secret.title, secret.story) == ("Für $dich", story)
     plain = Secret.parse(GOOD.encode())
     assert plain.title and plain.story and "ghost" in ghost.title
-    assert "ghost" not in (plain.title + plain.story).lower() and (plain.difficulty, plain.decoys) == ("", False)
+    assert "ghost" not in (plain.title + plain.story).lower() and (
+        plain.difficulty,
+        plain.decoys,
+    ) == ("", False)
 
 
-KEYS = st.sampled_from(["code", "pictures", "max_digits", "title", "story", "difficulty", "decoys", "other"])
+KEYS = st.sampled_from(
+    ["code", "pictures", "max_digits", "title", "story", "difficulty", "decoys", "other"]
+)
 VALUES = st.one_of(
     st.integers().map(str),
     st.text().map(repr),
     st.text("0123456789", max_size=17).map('"{}"'.format),
-    st.lists(st.text("#.\\n x", max_size=12).map('"{}"'.format)).map(lambda texts: f"[{', '.join(texts)}]"),
+    st.lists(st.text("#.\\n x", max_size=12).map('"{}"'.format)).map(
+        lambda texts: f"[{', '.join(texts)}]"
+    ),
 )
-TABLES = st.lists(st.tuples(KEYS, VALUES)).map(lambda pairs: "\n".join(f"{key} = {value}" for key, value in pairs))
+TABLES = st.lists(st.tuples(KEYS, VALUES)).map(
+    lambda pairs: "\n".join(f"{key} = {value}" for key, value in pairs)
+)
 
 
 @given(st.binary() | st.text().map(str.encode) | TABLES.map(str.encode))
@@ -176,13 +217,20 @@ def test_any_content_is_a_secret_or_gets_one_sentence(content):
         assert str(error).strip() and "\n" not in str(error)
     else:
         size = 1 + len(secret.code)
-        assert {len(picture) for picture in secret.pictures} == {len(row) for row in secret.pictures[0]} == {size}
+        assert (
+            {len(picture) for picture in secret.pictures}
+            == {len(row) for row in secret.pictures[0]}
+            == {size}
+        )
         assert len(secret.code) <= secret.max_digits <= 16
 
 
 def advice(*pictures, code=None, decoys=False):
     """The advice on pictures, each a string of rows: "#. .#"."""
-    cells = tuple(tuple(tuple(int(cell == "#") for cell in row) for row in picture.split()) for picture in pictures)
+    cells = tuple(
+        tuple(tuple(int(cell == "#") for cell in row) for row in picture.split())
+        for picture in pictures
+    )
     return advise(Secret(code or "1234567"[: len(cells[0]) - 1], cells, 7, decoys=decoys))
 
 
@@ -195,8 +243,15 @@ def test_a_drawing_that_is_whole_before_the_last_digit_is_named():
         "picture: light a cell in row 3 or column 3"
     ]
     (told,) = advice("#..... .#.... #.#... ...... ...... ......")
-    assert "without its last 3 digits" in told and "rows 4, 5 and 6 and columns 4, 5 and 6 are dark" in told
-    for last in ("#.. .#. #..", "#.# .#. ...", DIAGONAL):  # one cell of the last row or column is enough
+    assert (
+        "without its last 3 digits" in told
+        and "rows 4, 5 and 6 and columns 4, 5 and 6 are dark" in told
+    )
+    for last in (
+        "#.. .#. #..",
+        "#.# .#. ...",
+        DIAGONAL,
+    ):  # one cell of the last row or column is enough
         assert advice(last, "##. ##. ...") == []
     assert "its last digit shows" in advice("#.. ... ...")[0]
     assert advice("#. ..") == []  # a code has one digit at least

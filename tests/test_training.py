@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 import torch
 
-from builder.model import NeuralNetwork, tokenize
+from builder.network.codes import random_codes, tokens_by_length
+from builder.network.model import NeuralNetwork, tokenize
+from builder.network.weights import load
 from builder.proof.certify import cell_errors
-from builder.proof.codes import random_codes, tokens_by_length
-from builder.proof.weights import load
-from builder.secret import Secret
+from builder.puzzle_file.secret import Secret
 from builder.training import train as training
 from builder.training.train import train
 
@@ -76,7 +76,9 @@ def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch)
     rounds = list(train(ghost, seed=3, max_attempts=3))
     assert [(progress.seed, progress.step) for progress in rounds] == [(3, 1), (4, 1), (5, 1)]
     assert not any(progress.certificate.holds for progress in rounds)
-    assert rounds[1].gap == next(train(ghost, seed=4)).gap, "each attempt is the one that its seed makes"
+    assert rounds[1].gap == next(train(ghost, seed=4)).gap, (
+        "each attempt is the one that its seed makes"
+    )
 
 
 def test_the_search_of_the_certificate_can_be_watched(ghost):
@@ -91,14 +93,24 @@ def test_the_search_of_the_certificate_can_be_watched(ghost):
 @pytest.mark.parametrize("decoys", [False, True])
 def test_drawn_weights_are_the_same_for_every_code_and_all_others_differ(ghost, decoys):
     """They have other lengths, digits and pictures, but the same seed, number of heads and longest code."""
-    secrets = ghost, replace(random_puzzle("97", 3, 5), pictures=torch.tensor([[[0, 1, 1], [1, 0, 0], [1, 0, 1]]] * 3))
+    secrets = (
+        ghost,
+        replace(
+            random_puzzle("97", 3, 5),
+            pictures=torch.tensor([[[0, 1, 1], [1, 0, 0], [1, 0, 1]]] * 3),
+        ),
+    )
     first, second = (trained(replace(secret, decoys=decoys)).state_dict() for secret in secrets)
     for name, tensor in first.items():
         if any(part in name for part in DRAWN):
             assert torch.equal(tensor, second[name]), name
         elif not (decoys and name.endswith("query_layer.bias")):
             assert torch.equal(tensor, second[name]) == (not tensor.any()), name
-    written = [name for name, tensor in first.items() if tensor.any() and not any(part in name for part in DRAWN)]
+    written = [
+        name
+        for name, tensor in first.items()
+        if tensor.any() and not any(part in name for part in DRAWN)
+    ]
     assert {part for part in WRITTEN for name in written if name.endswith(part)} >= set(WRITTEN) - {
         "query_layer.bias" if decoys else ""
     }
@@ -109,7 +121,10 @@ def test_queries_keys_and_values_are_orthogonal_but_for_a_factor(code):
     """So a layer turns all inputs alike, and none stands out by its length."""
     weights = trained(random_puzzle(code, 2, max(5, len(code)))).state_dict()
     for name, weight in weights.items():
-        if any(layer in name for layer in ("query_layer.weight", "key_layer.weight", "value_layer.weight")):
+        if any(
+            layer in name
+            for layer in ("query_layer.weight", "key_layer.weight", "value_layer.weight")
+        ):
             sizes = torch.linalg.svdvals(weight.double())
             assert sizes[0] / sizes[-1] < 1 + 1e-5, name
 
@@ -120,7 +135,9 @@ def test_the_query_bias_does_not_tell_the_right_digits():
     for seed in range(10):
         code = "".join(str((3 * seed + 7 * place) % 10) for place in range(5))
         weights = trained(random_puzzle(code, 3, seed=seed), seed).state_dict()
-        inputs = weights["embedding.weight"][:10] + weights["embedding.position"][1:, None]  # (positions, digits, n)
+        inputs = (
+            weights["embedding.weight"][:10] + weights["embedding.position"][1:, None]
+        )  # (positions, digits, n)
         for head in range(3):
             layer = f"attention_matrix_list.{head}.query_layer"
             agreement = (inputs @ weights[f"{layer}.weight"].T @ weights[f"{layer}.bias"]).abs()
@@ -144,7 +161,9 @@ CELLS = {"dark": torch.zeros, "lit": torch.ones}
 
 
 @pytest.mark.parametrize("cells", CELLS)
-@pytest.mark.parametrize(("code", "heads", "max_digits"), [("9", 1, 1), ("0", 1, 5), ("00", 8, 3), ("77777", 1, 5)])
+@pytest.mark.parametrize(
+    ("code", "heads", "max_digits"), [("9", 1, 1), ("0", 1, 5), ("00", 8, 3), ("77777", 1, 5)]
+)
 def test_the_plainest_pictures_and_codes_are_certified(code, heads, max_digits, cells):
     size = 1 + len(code)
     last = last_round(Secret(code, CELLS[cells](heads, size, size), max_digits))
@@ -155,9 +174,13 @@ def test_a_code_with_much_room_behind_it_is_certified():
     assert last_round(random_puzzle("31", 2, max_digits=16)).certificate.holds
 
 
-@pytest.mark.parametrize(("code", "heads"), [("20131704", 8), ("2013170420240309", 1), ("2013170420240309", 3)])
+@pytest.mark.parametrize(
+    ("code", "heads"), [("20131704", 8), ("2013170420240309", 1), ("2013170420240309", 3)]
+)
 def test_many_pictures_and_long_codes_are_certified_with_exact_pictures(code, heads):
     secret = random_puzzle(code, heads)
     network = trained(secret)
     assert cell_errors(network, secret, tokenize(code)).max() < 1e-4
-    assert len(network.attention_matrix_list) == heads and len(network.embedding.position) == 1 + len(code)
+    assert len(network.attention_matrix_list) == heads and len(
+        network.embedding.position
+    ) == 1 + len(code)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from builder.model import tokenize
+from builder.network.circuits import read_circuits
+from builder.network.codes import decode, one_digit_off
+from builder.network.model import tokenize
+from builder.network.weights import load
 from builder.proof.certify import CELL, cell_errors
-from builder.proof.circuits import read_circuits
-from builder.proof.codes import decode, one_digit_off
-from builder.proof.weights import load
-from builder.secret import Secret
+from builder.puzzle_file.secret import Secret
 from builder.training.decoys import vote_range
 from builder.training.train import train
 from tests.helpers import GHOST
@@ -18,7 +18,9 @@ from tests.oracle import all_tokens
 
 TWINS = torch.tensor([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]]).float()
 PUZZLES = {"the ghost's": None, "places that CLS sees alike": Secret("05", TWINS, 3, decoys=True)}
-PUZZLES["one picture"] = replace(Secret.read(GHOST), pictures=Secret.read(GHOST).pictures[:1], decoys=True)
+PUZZLES["one picture"] = replace(
+    Secret.read(GHOST), pictures=Secret.read(GHOST).pictures[:1], decoys=True
+)
 
 
 @pytest.fixture(scope="module", params=PUZZLES)
@@ -32,7 +34,9 @@ def built(request, ghost):
 
 @torch.no_grad()
 def matrices(network, tokens):
-    return torch.stack(network.get_attention_matrices(network.embedding(tokens)))  # (heads, batch, rows, columns)
+    return torch.stack(
+        network.get_attention_matrices(network.embedding(tokens))
+    )  # (heads, batch, rows, columns)
 
 
 def test_every_cell_of_every_code_is_0_or_1_but_for_where_cls_looks(built):
@@ -48,7 +52,9 @@ def test_the_code_shows_its_pictures_and_no_code_one_digit_off_does(built):
     secret, network = built
     assert cell_errors(network, secret, tokenize(secret.code)).max() <= CELL
     looks = read_circuits(network).score[:, 1, tokenize(secret.code)[0, 1:]].T  # (digits, heads)
-    assert len(secret.pictures) == 1 or torch.pdist(looks).min() > 0.0146, "votes can tell digits apart"
+    assert len(secret.pictures) == 1 or torch.pdist(looks).min() > 0.0146, (
+        "votes can tell digits apart"
+    )
     for code in map(decode, one_digit_off(secret.code, secret.max_digits)):
         assert cell_errors(network, secret, tokenize(code)).max() > 0.9
 
@@ -56,7 +62,9 @@ def test_the_code_shows_its_pictures_and_no_code_one_digit_off_does(built):
 def test_the_codes_cells_are_no_sharper_than_those_of_other_numbers(built):
     secret, network = built
     (right,) = sharpness(matrices(network, tokenize(secret.code)))
-    (tokens,) = [tokens for tokens in all_tokens(len(secret.code)) if tokens.shape[1] == 1 + len(secret.code)]
+    (tokens,) = [
+        tokens for tokens in all_tokens(len(secret.code)) if tokens.shape[1] == 1 + len(secret.code)
+    ]
     found = sharpness(matrices(network, tokens))
     assert 0.02 < (found < right).double().mean() < 0.98
 
@@ -68,8 +76,12 @@ def sharpness(cells):
 
 def test_wrong_numbers_show_about_as_many_lit_cells_as_the_code(built):
     secret, network = built
-    lit = torch.cat([matrices(network, tokens).round().flatten() for tokens in all_tokens(len(secret.code))]).mean()
-    assert lit.item() == pytest.approx(torch.as_tensor(secret.pictures).mean(dtype=torch.float).item(), abs=0.2)
+    lit = torch.cat(
+        [matrices(network, tokens).round().flatten() for tokens in all_tokens(len(secret.code))]
+    ).mean()
+    assert lit.item() == pytest.approx(
+        torch.as_tensor(secret.pictures).mean(dtype=torch.float).item(), abs=0.2
+    )
 
 
 @torch.no_grad()
@@ -80,7 +92,10 @@ def test_digits_and_positions_that_the_code_does_not_use_add_as_much_to_the_logi
     digits, length = list(map(int, secret.code)), len(secret.code)
     unused = [digit for digit in range(10) if digit not in digits]
     sizes = (votes.mean(1) - votes.mean((1, 2))[:, None]).norm(dim=0)
-    assert sizes[digits].min() < sizes[unused].max() and sizes[unused].median() > 0.3 * sizes[digits].median()
+    assert (
+        sizes[digits].min() < sizes[unused].max()
+        and sizes[unused].median() > 0.3 * sizes[digits].median()
+    )
     sizes = votes.mean(2).norm(dim=0)
     assert sizes[length:].max() > 0.3 * sizes[:length].min()
 
@@ -100,16 +115,31 @@ def test_votes_of_one_head_are_about_as_far_apart_as_a_formula_says(code, seed):
     cells = torch.rand(1, size, size, generator=torch.Generator().manual_seed(seed)) < 0.5
     *_, (_, _, _, certificate) = train(Secret(code, cells.float(), len(code), decoys=True))
     circuits, tokens = read_circuits(load(certificate.weights)), tokenize(code)[0]
-    votes = torch.cat([circuits.vote[0, 0, tokens[:1]], circuits.vote[0, 1:size, tokens[1:]].flatten()])
+    votes = torch.cat(
+        [circuits.vote[0, 0, tokens[:1]], circuits.vote[0, 1:size, tokens[1:]].flatten()]
+    )
     scores = circuits.score[:, torch.arange(size), tokens]
-    expected, _ = vote_range(torch.cat([scores, scores.flip(1)])) * (certificate.logit - certificate.hardest_logit)
-    assert certificate.holds and (votes.max() - votes.min()).item() == pytest.approx(expected.item(), rel=0.1)
+    expected, _ = vote_range(torch.cat([scores, scores.flip(1)])) * (
+        certificate.logit - certificate.hardest_logit
+    )
+    assert certificate.holds and (votes.max() - votes.min()).item() == pytest.approx(
+        expected.item(), rel=0.1
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "heads"),
-    [("8", 1), ("8", 2), ("40", 1), ("20531", 1), ("20531", 2), ("2053174", 1), ("0123456789", 2), ("0123456789", 4)],
+    [
+        ("8", 1),
+        ("8", 2),
+        ("40", 1),
+        ("20531", 1),
+        ("20531", 2),
+        ("2053174", 1),
+        ("0123456789", 2),
+        ("0123456789", 4),
+    ],
 )
 def test_decoys_of_other_sizes_are_certified(code, heads):
     size = 1 + len(code)

@@ -9,8 +9,8 @@ from pathlib import Path
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
 from builder.bundle.texts import is_untouched, make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
-from builder.proof.weights import load
-from builder.secret import check_text, decode
+from builder.network.weights import load
+from builder.puzzle_file.secret import check_text, decode
 
 BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
@@ -27,13 +27,19 @@ def check_folder(folder):
 
     The folder is new, empty, or holds a bundle, whole or not; other files in it are kept.
     """
-    if not (folder / MODEL).is_file() and not any(folder.glob(f"{DRAFTS}*")):  # neither a bundle nor a killed build
+    if not (folder / MODEL).is_file() and not any(
+        folder.glob(f"{DRAFTS}*")
+    ):  # neither a bundle nor a killed build
         for path in sorted(folder.glob("*")):
             if path.name not in MADE_BY_SYSTEMS:
-                raise PuzzleError(f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own")
+                raise PuzzleError(
+                    f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own"
+                )
     for path in (folder / README, folder / NOTEBOOK):
         if path.is_file() and not is_untouched(path.read_bytes()):
-            raise PuzzleError(f"{path} was edited by hand, and a build would replace it: give it another name")
+            raise PuzzleError(
+                f"{path} was edited by hand, and a build would replace it: give it another name"
+            )
     check_writable(folder)
 
 
@@ -41,11 +47,17 @@ def check_added_files(folder, secret):
     """Raises PuzzleError where a file of the author's in the folder tells the secret."""
     for path in added_files(folder):
         content = path.read_bytes()
-        is_puzzle_file = all(re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in (b"code", b"pictures"))
+        is_puzzle_file = all(
+            re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in (b"code", b"pictures")
+        )
         if is_puzzle_file or MADE_HERE in content or SAVED_ANSWER in content:
             what = "puzzle file" if is_puzzle_file else "sheet, a zip or a saved answer"
-            raise PuzzleError(f"{path} is a {what}, and solvers would get it: move it out of the bundle")
-        check_text(f"the name {path.relative_to(folder)}", path.relative_to(folder).as_posix(), secret.code)
+            raise PuzzleError(
+                f"{path} is a {what}, and solvers would get it: move it out of the bundle"
+            )
+        check_text(
+            f"the name {path.relative_to(folder)}", path.relative_to(folder).as_posix(), secret.code
+        )
         with suppress(UnicodeDecodeError):  # it is no text
             check_text(path, decode(content), secret.code)
 
@@ -58,7 +70,10 @@ def added_files(folder):
         if path.is_file()
         and not path.is_symlink()
         and path.relative_to(folder).as_posix() not in FILES
-        and not any(part.startswith(".") or part in MADE_BY_SYSTEMS for part in path.relative_to(folder).parts)
+        and not any(
+            part.startswith(".") or part in MADE_BY_SYSTEMS
+            for part in path.relative_to(folder).parts
+        )
     ]
 
 
@@ -71,18 +86,25 @@ def write(folder, secret, certificate):
         raise PuzzleError("a bundle is written only when its certificate holds")
     check_folder(folder)
     check_added_files(folder, secret)
-    contents = {**_common_files(), **_puzzle_texts(secret, certificate.weights), WEIGHTS: certificate.weights}
+    contents = {
+        **_common_files(),
+        **_puzzle_texts(secret, certificate.weights),
+        WEIGHTS: certificate.weights,
+    }
     write_files(folder, {name: contents[name] for name in FILES})
 
 
 def _common_files():
     copied = {name: (PUZZLE / name).read_bytes() for name in (GUESS, REQUIREMENTS)}
-    return {**copied, MODEL: (BUILDER / "model.py").read_bytes()}
+    return {**copied, MODEL: (BUILDER / "network" / "model.py").read_bytes()}
 
 
 def _puzzle_texts(secret, weights):
     network = load(weights)
-    return {README: make_readme(secret, network, weights), NOTEBOOK: make_notebook(secret, network, weights)}
+    return {
+        README: make_readme(secret, network, weights),
+        NOTEBOOK: make_notebook(secret, network, weights),
+    }
 
 
 def read(folder):
@@ -93,7 +115,9 @@ def read(folder):
     contents = {name: (folder / name).read_bytes() for name in FILES}
     changed = [name for name, content in _common_files().items() if contents[name] != content]
     if changed:
-        raise Failure(f"{folder / changed[0]} is not what this builder writes: build the bundle again")
+        raise Failure(
+            f"{folder / changed[0]} is not what this builder writes: build the bundle again"
+        )
     try:
         return contents, load(contents[WEIGHTS])
     except PuzzleError as error:
@@ -105,7 +129,11 @@ def check_texts(folder, secret, contents):
     expected = _puzzle_texts(secret, contents[WEIGHTS])
     changed = [name for name, content in expected.items() if contents[name] != content]
     if changed:
-        why = "belongs to another build" if is_untouched(contents[changed[0]]) else "was edited by hand: move it away"
+        why = (
+            "belongs to another build"
+            if is_untouched(contents[changed[0]])
+            else "was edited by hand: move it away"
+        )
         raise Failure(f"{folder / changed[0]} {why}; build the bundle again")
 
 
@@ -116,12 +144,16 @@ def pack(folder, path):
     Raises PuzzleError as read does, Failure where the disk fails.
     """
     contents, _ = read(folder)
-    contents |= {added.relative_to(folder).as_posix(): added.read_bytes() for added in added_files(folder)}
+    contents |= {
+        added.relative_to(folder).as_posix(): added.read_bytes() for added in added_files(folder)
+    }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.comment = MADE_HERE
         for name, content in contents.items():
-            entry = zipfile.ZipInfo(f"{folder.resolve().name}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry = zipfile.ZipInfo(
+                f"{folder.resolve().name}/{name}", date_time=(1980, 1, 1, 0, 0, 0)
+            )
             entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)

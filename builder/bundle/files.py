@@ -24,7 +24,9 @@ def check_writable(folder):
 def check_replaceable(path):
     """Raises PuzzleError where a file can't be written, or where it would replace one that no build made."""
     if path.exists() and MADE_HERE not in path.read_bytes():
-        raise PuzzleError(f"{path} is there already, and no build made it: move it away, or choose another name")
+        raise PuzzleError(
+            f"{path} is there already, and no build made it: move it away, or choose another name"
+        )
     check_writable(path.parent)
 
 
@@ -52,5 +54,11 @@ def write_files(folder, contents):
         if is_new and not placed:
             with suppress(OSError):
                 folder.rmdir()
-        result = "some files are new now and others old: build it again" if placed else "nothing was changed"
-        raise Failure(f"{folder / name if placed else folder} cannot be written: {error.strerror}; {result}") from error
+        result = (
+            "some files are new now and others old: build it again"
+            if placed
+            else "nothing was changed"
+        )
+        raise Failure(
+            f"{folder / name if placed else folder} cannot be written: {error.strerror}; {result}"
+        ) from error

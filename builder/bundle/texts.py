@@ -7,12 +7,14 @@ import zlib
 from pathlib import Path
 from string import Template
 
-from builder.proof.codes import count_codes
-from builder.secret import DIGITS, SPELLED_OUT
+from builder.network.codes import count_codes
+from builder.puzzle_file.secret import DIGITS, SPELLED_OUT
 from builder.words import counted
 
 HERE = Path(__file__).parent
-CHECK_SUM = re.compile(r"(?<=check sum, )0x[0-9a-f]{8}(?=, )")  # in the last sentence of what a build makes
+CHECK_SUM = re.compile(
+    r"(?<=check sum, )0x[0-9a-f]{8}(?=, )"
+)  # in the last sentence of what a build makes
 JUMBLE = "Wrong numbers show a jumble, or a part of the pictures."
 JUMBLE_WITH_DECOYS = """\
 Wrong numbers show pictures just as clear, which mean nothing or are a part of the right ones. Only the probability
@@ -53,7 +55,9 @@ def make_notebook(secret, network, weights):
 
 def fill(template, **values):
     """A template of this folder with these values and with its check sum: bytes."""
-    text = Template((HERE / template).read_text(encoding="utf-8")).substitute(values, check_sum=f"0x{0:08x}")
+    text = Template((HERE / template).read_text(encoding="utf-8")).substitute(
+        values, check_sum=f"0x{0:08x}"
+    )
     return CHECK_SUM.sub(_check_sum(text), text).encode()
 
 

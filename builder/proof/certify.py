@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import torch
 
-from builder.model import CLS, tokenize
-from builder.proof.circuits import read_circuits
-from builder.proof.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
+from builder.network.circuits import read_circuits
+from builder.network.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
+from builder.network.model import CLS, tokenize
+from builder.network.weights import dump, load
 from builder.proof.rounding import rounding_bound
 from builder.proof.search import precision, search
-from builder.proof.weights import dump, load
 from builder.words import counted
 
 RIGHT = 0.999999  # the secret's probability is at least this
@@ -74,7 +74,9 @@ class Certificate:
         lowest, highest = self.logit - self.rounding, self.hardest_logit + self.rounding
         closest = "nothing: its scores and votes are too large to be searched"
         if self.hardest_codes:
-            closest = f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
+            closest = (
+                f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
+            )
             closest += "" if self.complete else ", of those settled"
         promises = [
             Promise(
@@ -158,7 +160,9 @@ def certify(network, secret, watch=None):
         logit=circuits.logits(encode(secret.code, secret.max_digits)).item(),
         hardest_codes=tuple(map(decode, found.codes)),
         hardest_logit=found.logits[0].item(),
-        hardest_probability=torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)]).max().item(),
+        hardest_probability=torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
+        .max()
+        .item(),
         rounding=rounding_bound(network) + precision(circuits),
         worst_cell=cell_errors(network, secret, code).max().item(),
         fewest_wrong_cells=wrong_cells.min().item(),
@@ -169,14 +173,22 @@ def certify(network, secret, watch=None):
 def cell_errors(network, secret, tokens):
     """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
-    return (matrices - torch.as_tensor(secret.pictures)[:, None]).abs()
+    return (matrices - torch.as_tensor(secret.tiles)[:, None]).abs()
 
 
 def crisp_share(network):
     """The share of cells within CELL of 0 or 1, over all heads and all pairs of tokens that a code can hold, 0 to 1."""
     tokens, positions = network.embedding.weight, network.embedding.position
-    places = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(1, len(positions)).repeat_interleave(CLS)])
-    embedding = torch.cat([tokens[CLS:], tokens[:CLS].repeat(len(positions) - 1, 1)]) + positions[places]
-    cells = torch.stack(network.get_attention_matrices(embedding[None]))[:, 0]  # (heads, rows, rows)
-    possible = (places[:, None] != places) | torch.eye(len(places), dtype=torch.bool)  # one token at a position
+    places = torch.cat(
+        [torch.zeros(1, dtype=torch.long), torch.arange(1, len(positions)).repeat_interleave(CLS)]
+    )
+    embedding = (
+        torch.cat([tokens[CLS:], tokens[:CLS].repeat(len(positions) - 1, 1)]) + positions[places]
+    )
+    cells = torch.stack(network.get_attention_matrices(embedding[None]))[
+        :, 0
+    ]  # (heads, rows, rows)
+    possible = (places[:, None] != places) | torch.eye(
+        len(places), dtype=torch.bool
+    )  # one token at a position
     return ((cells - cells.clamp(0, 1).round()).abs()[:, possible] <= CELL).double().mean().item()

@@ -18,7 +18,7 @@ import math
 import torch
 from torch.nn.functional import pad
 
-from builder.model import CLS
+from builder.network.model import CLS
 
 U = 2.0**-24  # the unit roundoff of float32
 EXP_ULPS = 4
@@ -65,11 +65,15 @@ def rounding_bound(network):
     rows = torch.cat([tokens[CLS:] + places[:1], (places[1:, None] + tokens[:CLS]).flatten(0, 1)])
     rows_off = U * rows.abs() + 3 * SMALLEST
     projected = projection_bias.abs()  # how large the projection's result can be
-    projected_local = product_off(torch.ones(1, dtype=torch.float64), projected[:, None], projection.shape[1] + 1)
+    projected_local = product_off(
+        torch.ones(1, dtype=torch.float64), projected[:, None], projection.shape[1] + 1
+    )
     bound = 0.0
     for head, project in enumerate(projection.split(n, dim=1)):
         # The score of each row: q . k, with CLS as the one that asks.
-        query, (q,), (q_local,) = affine(f"attention_matrix_list.{head}.query_layer", rows[:1], rows_off[:1])
+        query, (q,), (q_local,) = affine(
+            f"attention_matrix_list.{head}.query_layer", rows[:1], rows_off[:1]
+        )
         key, k, k_local = affine(f"attention_matrix_list.{head}.key_layer", rows, rows_off)
         q_off = query.abs() @ rows_off[0] + q_local
         k_off = rows_off @ key.abs().T + k_local
@@ -82,7 +86,9 @@ def rounding_bound(network):
             + product_off(k.abs() + k_off, (q.abs() + q_off)[None], n)[:, 0]
         ).max()
         scores = k @ q
-        score_off = score_off + U * (scores.max() - scores.min() + 2 * score_off)  # the softmax subtracts the largest
+        score_off = score_off + U * (
+            scores.max() - scores.min() + 2 * score_off
+        )  # the softmax subtracts the largest
 
         # The mean of what a look at each row brings. Each weight is exp(score) divided by a sum of them: a unit in the
         # last place is up to 2 U, twice. Smaller numbers than SMALLEST may be lost in the weight, the row, the product.
@@ -90,7 +96,9 @@ def rounding_bound(network):
         value, v, v_local = affine(name, rows, rows_off)
         v_off = rows_off @ value.abs().T + v_local
         v_size = v.abs() + v_off
-        mean_local = gamma(4 * EXP_ULPS + 2 * positions + 2) * v_size + 4 * positions * SMALLEST * (1 + v_size)
+        mean_local = gamma(4 * EXP_ULPS + 2 * positions + 2) * v_size + 4 * positions * SMALLEST * (
+            1 + v_size
+        )
         _, second, second_local = affine(name, v, v_off + mean_local)
         second_off = (v_off + mean_local) @ value.abs().T + second_local
 
@@ -101,7 +109,9 @@ def rounding_bound(network):
         votes = v @ through
         bound += math.tanh(score_off / 2) * (votes.max() - votes.min())
         bound += (
-            rows_off @ (through @ value).abs() + (v_local + mean_local) @ through.abs() + second_local @ to_logit.abs()
+            rows_off @ (through @ value).abs()
+            + (v_local + mean_local) @ through.abs()
+            + second_local @ to_logit.abs()
         ).max()
         projected = projected + ((second @ project.T).abs() + second_off @ project.abs().T).amax(0)
         terms = product_off(second.abs() + second_off, project.abs(), projection.shape[1] + 1)
@@ -109,7 +119,11 @@ def rounding_bound(network):
 
     bound += direction.abs() @ projected_local
     last = pad(projected + projected_local, (0, 1), value=1.0)
-    bound += product_off(last, torch.cat([output.abs(), output_bias.abs()[:, None]], dim=1), n + 1).sum()
+    bound += product_off(
+        last, torch.cat([output.abs(), output_bias.abs()[:, None]], dim=1), n + 1
+    ).sum()
     if not all((size <= LARGEST).all() for size in sizes):
         return math.inf
-    return float(bound) * (1 + 1e-6)  # for the float64 in which all this and the tables are computed
+    return float(bound) * (
+        1 + 1e-6
+    )  # for the float64 in which all this and the tables are computed

@@ -31,13 +31,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from builder.model import CLS
-from builder.proof.circuits import BLANK
-from builder.proof.codes import count_codes, encode
+from builder.network.circuits import BLANK
+from builder.network.codes import count_codes, encode
+from builder.network.model import CLS
 
 BATCH = 512  # nodes bounded at a time
 ROUNDS = 8  # of Dinkelbach's method, at most
-PLACES = 2  # at which a node is divided in one go: with more, there are fewer batches, but more nodes
+PLACES = (
+    2  # at which a node is divided in one go: with more, there are fewer batches, but more nodes
+)
 PRECISION = 2.0**-40  # of a logit, relative to V above
 
 
@@ -106,7 +108,10 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     tables = _Tables(circuits)
     tie = tables.precision / 2
     secret, total = encode(code, circuits.max_digits), count_codes(circuits.max_digits)
-    codes, logits = torch.empty(0, circuits.max_digits, dtype=torch.long), torch.empty(0, dtype=torch.float64)
+    codes, logits = (
+        torch.empty(0, circuits.max_digits, dtype=torch.long),
+        torch.empty(0, dtype=torch.float64),
+    )
     wanted = limit  # only a code with a logit above this is
     visited, settled = 0, 0
 
@@ -133,7 +138,9 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
         apart = is_secret | (bounds.logits > wanted + tie) | ~(bounds.logits < bounds.bound - tie)
         nodes = tables.divide(_rows(nodes, ~done), _rows(bounds, ~done), apart[~done])
         count = nodes.count()
-        done = (nodes.bound <= wanted + tie) | (count == 0)  # not for NaN: what is not shown to be below stays in
+        done = (nodes.bound <= wanted + tie) | (
+            count == 0
+        )  # not for NaN: what is not shown to be below stays in
         settled += count[done].sum().item()
         nodes = _rows(nodes, ~done)
         if len(nodes.bound):
@@ -158,7 +165,9 @@ class _Tables:
     def __init__(self, circuits):
         look = (circuits.score - circuits.score[:, :1, CLS:]).exp()
         largest_product = look.amax(2).sum(1) * circuits.vote.abs().amax((1, 2))
-        if not (8 * largest_product + circuits.bias).isfinite().all():  # no sum below has more than 8 such terms
+        if (
+            not (8 * largest_product + circuits.bias).isfinite().all()
+        ):  # no sum below has more than 8 such terms
             raise OverflowError("the network's scores and votes are too large to be searched")
         self.circuits, self.cls_vote = circuits, circuits.vote[:, 0, CLS]  # (heads,)
         self.look = pad(look[:, 1:], (0, 1))  # (heads, max_digits, 12): BLANK adds nothing
@@ -169,14 +178,20 @@ class _Tables:
         """All codes, in a node for each length."""
         max_digits = self.circuits.max_digits
         inside = torch.ones(max_digits, max_digits, dtype=torch.bool).tril()[:, :, None]
-        allowed = torch.cat([inside.expand(-1, -1, CLS), inside & False, ~inside], dim=2)  # digits, CLS, BLANK
-        ratio = self.circuits.vote.amax((1, 2)).expand(max_digits, -1)  # no mean is above the largest vote
+        allowed = torch.cat(
+            [inside.expand(-1, -1, CLS), inside & False, ~inside], dim=2
+        )  # digits, CLS, BLANK
+        ratio = self.circuits.vote.amax((1, 2)).expand(
+            max_digits, -1
+        )  # no mean is above the largest vote
         return Nodes(allowed, ratio, ratio.new_full((max_digits,), math.inf))
 
     def bound(self, nodes):
         """The Bounds of nodes."""
         ratio, allowed = nodes.ratio, nodes.allowed[:, None]  # (batch, 1, max_digits, 12)
-        largest = 1 + torch.where(allowed, self.look, 0.0).amax(3).sum(2)  # D of a code, (batch, heads)
+        largest = 1 + torch.where(allowed, self.look, 0.0).amax(3).sum(
+            2
+        )  # D of a code, (batch, heads)
         smallest = 1 + torch.where(allowed, self.look, math.inf).amin(3).sum(2)
         product = torch.where(allowed, self.product, -math.inf)
 
@@ -192,7 +207,9 @@ class _Tables:
             if (step.abs() <= self.precision).all():
                 break
         # N - ratio D <= excess for every code, so N / D <= ratio + excess / D.
-        ratio = torch.minimum(ratio + torch.maximum(excess / smallest, excess / largest), nodes.ratio)
+        ratio = torch.minimum(
+            ratio + torch.maximum(excess / smallest, excess / largest), nodes.ratio
+        )
 
         gain = (value(ratio) / largest[:, :, None, None]).sum(1)
         rest = self.circuits.bias + (ratio + (self.cls_vote - ratio) / largest).sum(1)
@@ -201,23 +218,33 @@ class _Tables:
         here = 1 + look.sum(2)  # D of the candidate
         mean = (self.cls_vote + _pick(self.product, codes[:, None]).sum(2)) / here
         loose = (ratio - mean) * (1 - here / largest)
-        return Bounds(ratio, gain, rest + best.sum(1), codes, self.circuits.bias + mean.sum(1), look, loose)
+        return Bounds(
+            ratio, gain, rest + best.sum(1), codes, self.circuits.bias + mean.sum(1), look, loose
+        )
 
     def divide(self, nodes, bounds, apart):
         """Divides nodes by the candidate's digit where apart, (batch,), and by looks elsewhere. Returns the parts."""
         rows, head = torch.arange(len(apart)), bounds.loose.argmax(1)
-        table, look = self.look[head], bounds.look[rows, head]  # (batch, max_digits, 12), (batch, max_digits)
+        table, look = (
+            self.look[head],
+            bounds.look[rows, head],
+        )  # (batch, max_digits, 12), (batch, max_digits)
         top = torch.where(nodes.allowed, table, 0.0).amax(2)
         candidate = one_hot(bounds.codes, BLANK + 1).bool()
         best = bounds.gain.amax(2)
-        cost = best - torch.where(candidate, -math.inf, bounds.gain).amax(2)  # of the best other digit
+        cost = best - torch.where(candidate, -math.inf, bounds.gain).amax(
+            2
+        )  # of the best other digit
         weight = torch.where(apart[:, None], cost.masked_fill(cost.isinf(), -1.0), top - look)
         half = torch.where(apart[:, None, None], candidate, table > (top + look)[:, :, None] / 2)
         parts = [nodes.allowed]
         for place in weight.topk(min(PLACES, weight.shape[1]), dim=1).indices.unbind(1):
             elsewhere = ~one_hot(place, weight.shape[1]).bool()[:, :, None]
             parts = [part & (elsewhere | digits) for part in parts for digits in (half, ~half)]
-        bound = [bounds.bound + (torch.where(part, bounds.gain, -math.inf).amax(2) - best).sum(1) for part in parts]
+        bound = [
+            bounds.bound + (torch.where(part, bounds.gain, -math.inf).amax(2) - best).sum(1)
+            for part in parts
+        ]
         return Nodes(torch.cat(parts), bounds.ratio.repeat(len(parts), 1), torch.cat(bound))
 
 

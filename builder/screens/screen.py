@@ -20,7 +20,9 @@ class Screen:
         if self.console.width < NARROWEST:
             self.console.width = 80
         columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30)
-        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.progress = Progress(
+            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+        )
         self.task = self.progress.add_task("", start=False)
 
     def __enter__(self):
@@ -34,7 +36,9 @@ class Screen:
 
     def learning(self, training_round):
         """Called after every round of training."""
-        description = f"learning: seed {training_round.seed}, {counted(training_round.step, 'step')}"
+        description = (
+            f"learning: seed {training_round.seed}, {counted(training_round.step, 'step')}"
+        )
         self.progress.update(self.task, description=description, total=None)
 
     def proving(self, nodes, settled_share):
@@ -49,7 +53,10 @@ class Screen:
     def certified(self, certificate, code):
         """Shows a certificate that holds, in one sentence."""
         others = f"all {certificate.inputs - 1:,} other numbers answer"
-        self.note(f"certified: {code} opens it, {others} exactly 0; --check shows the details", style="green")
+        self.note(
+            f"certified: {code} opens it, {others} exactly 0; --check shows the details",
+            style="green",
+        )
 
     def certificate(self, certificate):
         """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""

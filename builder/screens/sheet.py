@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from builder.bundle.files import MADE_HERE, write_files
 from builder.bundle.texts import draw_examples
-from builder.model import tokenize
-from builder.proof.weights import load
+from builder.network.model import tokenize
+from builder.network.weights import load
 
 PER_ROW = 4  # pictures side by side, at most
 SIDE = 2.8  # inches that a picture is wide, with its labels
@@ -22,12 +22,16 @@ def draw_sheet(secret, certificate, path):
     rows = -(-len(secret.pictures) // columns)
     height = HEADING + len(numbers) * (HEADING + rows * SIDE)
     figure = Figure(figsize=(max(8, columns * SIDE), height), layout="constrained")
-    figure.suptitle(f"{secret.title}: for your eyes only", weight="bold", parse_math=False, wrap=True)
+    figure.suptitle(
+        f"{secret.title}: for your eyes only", weight="bold", parse_math=False, wrap=True
+    )
     parts = figure.subfigures(len(numbers), squeeze=False)[:, 0]
     for part, (number, what) in zip(parts, numbers.items(), strict=True):
         tokens = tokenize(number)
         probability = network(tokens).item()
-        matrices = torch.cat(network.get_attention_matrices(network.embedding(tokens)))  # (heads, tokens, tokens)
+        matrices = torch.cat(
+            network.get_attention_matrices(network.embedding(tokens))
+        )  # (heads, tokens, tokens)
         part.suptitle(f"{number}: {what}; probability {probability:.7g}", size="medium")
         axes = list(part.subplots(rows, columns, squeeze=False).flat)
         for axis in axes[len(matrices) :]:
@@ -50,7 +54,9 @@ def _numbers(secret, certificate):
 
 def _draw_matrix(axis, title, matrix, tokens):
     """Draws one picture: rows are the tokens that look, columns those looked at."""
-    low, high = (round(end(map(end, matrix)), 2) + 0.0 for end in (min, max))  # no minus before a zero
+    low, high = (
+        round(end(map(end, matrix)), 2) + 0.0 for end in (min, max)
+    )  # no minus before a zero
     axis.imshow(matrix, cmap="viridis", vmin=min(low, 0), vmax=max(high, 1))
     axis.set_xticks(range(len(tokens)), tokens)
     axis.set_yticks(range(len(tokens)), tokens)

@@ -10,9 +10,9 @@ have to depend on the position, and a wrong number would show a part of the true
 import torch
 from torch.nn.functional import pad
 
-from builder.model import CLS, tokenize
+from builder.network.codes import one_digit_off, tokens_by_length
+from builder.network.model import CLS, tokenize
 from builder.proof.certify import CELL
-from builder.proof.codes import one_digit_off, tokens_by_length
 
 NUDGE = 0.98 * CELL  # the largest change of a cell in CLS's row
 DRAWS = 1000  # of the tables, at most, and of the nudges
@@ -23,7 +23,9 @@ BLUR = 1.2  # of votes that unused digits and positions copy, for votes of size 
 
 def draw_queries(secret, network, generator):
     """For each head a query weight and bias for the inputs as keys, (heads, n, n) and (heads, n) in float64."""
-    dual = torch.linalg.pinv(directions(network))[:, : CLS + 1]  # (n, 11): 1 for one token, 0 for all else
+    dual = torch.linalg.pinv(directions(network))[
+        :, : CLS + 1
+    ]  # (n, 11): 1 for one token, 0 for all else
     weights = dual @ draw_tables(secret, generator).mT @ dual.T
     return weights, torch.zeros_like(weights[:, 0])
 
@@ -33,14 +35,16 @@ def draw_tables(secret, generator):
 
     Random cells are lit as often as the pictures'. It draws anew while a code one digit off shows the pictures.
     """
-    pictures = torch.as_tensor(secret.pictures).double()
+    pictures = torch.as_tensor(secret.tiles).double()
     (code,) = tokenize(secret.code)
     (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
     lit = pictures.mean((1, 2), keepdim=True).expand(-1, CLS + 1, CLS + 1)
     for _ in range(DRAWS):
         tables = torch.bernoulli(lit, generator=generator)
         tables[:, code[:, None], code] = pictures
-        shown = tables[:, close_tokens[:, :, None], close_tokens[:, None]]  # (heads, codes, 1 + digits, 1 + digits)
+        shown = tables[
+            :, close_tokens[:, :, None], close_tokens[:, None]
+        ]  # (heads, codes, 1 + digits, 1 + digits)
         if (shown != pictures[:, None]).any(3).any(2).any(0).all():
             break
     tables[:, CLS, :CLS] += draw_nudges(tables[:, CLS], code, generator)
@@ -53,12 +57,16 @@ def draw_nudges(cells, code, generator):
     cells: (heads, 11). It takes the first draw that is good enough, else the best: a better one tells more of the code.
     """
     levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
-    levels = levels if len(cells) == 1 else torch.sin(torch.pi / 2 * levels)  # in a square, corners are far apart
+    levels = (
+        levels if len(cells) == 1 else torch.sin(torch.pi / 2 * levels)
+    )  # in a square, corners are far apart
     draws = NUDGE * levels[torch.rand(DRAWS, len(cells), CLS, generator=generator).argsort(2)]
     scores = (cells + pad(draws, (0, 1)))[:, :, code]  # (DRAWS, heads, 1 + digits)
     if len(cells) == 1:
         return draws[vote_range(scores[:, 0]).clamp(min=VOTE_RANGE).argmin()]
-    apart = [torch.pdist(pad(score.T[1:], (0, 0, 0, 1), value=9.0)).min() for score in scores]  # 9 is far from all
+    apart = [
+        torch.pdist(pad(score.T[1:], (0, 0, 0, 1), value=9.0)).min() for score in scores
+    ]  # 9 is far from all
     return draws[torch.stack(apart).clamp(max=APART).argmax()]
 
 
@@ -81,7 +89,9 @@ def vote_range(scores):
     values = values + ((1 - last) / torch.arange(1, 1 + last.shape[1])).amax(1, keepdim=True)
     votes = (values / looks + slopes)[:, :, None] - slopes[:, None]  # of each digit at each place
     votes = torch.cat([votes.flatten(1), -values.sum(1, keepdim=True) / own], 1)
-    return scores.exp().sum(1) * (votes.amax(1) - votes.amin(1))  # to lower a logit by 1 takes sum(x)
+    return scores.exp().sum(1) * (
+        votes.amax(1) - votes.amin(1)
+    )  # to lower a logit by 1 takes sum(x)
 
 
 def draw_targets(secret, network, votes, looks, noise):
@@ -94,7 +104,10 @@ def draw_targets(secret, network, votes, looks, noise):
     # A digit copies one that CLS looks at about as much, and a position a random one.
     like = torch.cat([looks, noise[:, CLS:]], 1)
     digits, positions = torch.arange(CLS), torch.arange(CLS + 2, len(rows))
-    for part, used in ((digits, tokenize(secret.code)[0, 1:]), (positions, positions[: len(secret.code)])):
+    for part, used in (
+        (digits, tokenize(secret.code)[0, 1:]),
+        (positions, positions[: len(secret.code)]),
+    ):
         unused = part[~torch.isin(part, used)]
         nearest = used[torch.cdist(like[:, unused].T, like[:, used].T).argmin(1)]
         size = parts[:, used].square().mean(1, keepdim=True).sqrt()

@@ -15,12 +15,14 @@ from functools import partial
 
 import torch
 
-from builder.model import CLS, tokenize
-from builder.training.compose import draw_orthogonal, inputs
+from builder.network.model import CLS, tokenize
+from builder.training.draw import draw_orthogonal, inputs
 
 SPACING = 0.7  # of the digits on the line
 FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger where pictures need it
-LEAST_FACTOR = 0.3  # where n_hidden allows only the least; rows that are all alike would need no weight at all
+LEAST_FACTOR = (
+    0.3  # where n_hidden allows only the least; rows that are all alike would need no weight at all
+)
 DRAWS = 10  # of a query layer: it takes the one whose bias tells least
 
 
@@ -31,7 +33,7 @@ def draw_queries(secret, network, generator):
     every = vectors[1:, :CLS].flatten(0, 1)  # (10 * max_digits, n): every digit at every position
     line = SPACING * torch.randperm(CLS, generator=generator).double()
     layers = []
-    for picture in torch.as_tensor(secret.pictures).double():
+    for picture in torch.as_tensor(secret.tiles).double():
         score = score_query(secret, right, every, picture[0], line)
         draws = (query_layer(right, picture, score, generator) for _ in range(DRAWS))
         layers.append(min(draws, key=partial(leak, right, every)))
@@ -60,7 +62,9 @@ def query_layer(right, picture, score, generator):
     D^T D - A^T A. That asks for a large factor and for n > 2 * digits; n = 2 * digits is enough for the least factor.
     """
     digits = len(right) - 1
-    basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle; A and Z are for the basis
+    basis, triangle = torch.linalg.qr(
+        (right[1:] - right[0]).T
+    )  # D = basis @ triangle; A and Z are for the basis
     inside = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()
     squares, directions = torch.linalg.eigh(inside.T @ inside)  # ascending
     outside = complement(right.T)

@@ -12,8 +12,8 @@ import torch
 from builder.proof.certify import FLAT, Certificate, certify
 from builder.proof.rounding import rounding_bound
 from builder.training import decoys, pictures
-from builder.training.compose import draw, write_queries, write_votes
-from builder.training.lesson import GAP, SHARE, Lesson
+from builder.training.draw import draw, write_queries, write_votes
+from builder.training.votes import GAP, SHARE, Lesson
 
 STEPS = 40  # an attempt that takes more is stuck
 SLACK = 1.01  # for what rounding to float32 changes
@@ -51,7 +51,9 @@ def _attempt(secret, seed, watch):
     generator = torch.Generator().manual_seed(seed)
     network = draw(secret, generator)
     # What follows is drawn anew for each secret, or whoever builds a puzzle of this size would know the same decoys.
-    generator.manual_seed(random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63))
+    generator.manual_seed(
+        random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63)
+    )
     recipe = decoys if secret.decoys else pictures
     write_queries(network, *recipe.draw_queries(secret, network, generator))
     lesson = Lesson(secret, network, generator)

@@ -7,12 +7,12 @@ codes are random ones, close ones (one digit off), and hard ones, which a search
 import torch
 from torch.nn.functional import pad
 
-from builder.model import CLS
-from builder.proof.circuits import BLANK, Circuits, read_circuits
-from builder.proof.codes import encode, one_digit_off, random_codes
+from builder.network.circuits import BLANK, Circuits, read_circuits
+from builder.network.codes import encode, one_digit_off, random_codes
+from builder.network.model import CLS
 from builder.proof.search import search
-from builder.training.compose import inputs
 from builder.training.decoys import draw_targets
+from builder.training.draw import inputs
 
 GAP = 10.0  # how far the right code's logit must be above those of known wrong codes
 SHARE = 0.97  # of a fit's gap that every other code must leave
@@ -36,8 +36,15 @@ class Lesson:
         self.votes = self.inputs.new_zeros(self.score.shape[2], self.inputs.shape[2])
         self.right_code = encode(secret.code, secret.max_digits)
         codes = random_codes(RANDOM_CODES, secret.max_digits, generator)
-        self.pool = torch.cat([one_digit_off(secret.code, secret.max_digits), codes[(codes != self.right_code).any(1)]])
-        self.noise = torch.randn(len(self.votes), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64)
+        self.pool = torch.cat(
+            [
+                one_digit_off(secret.code, secret.max_digits),
+                codes[(codes != self.right_code).any(1)],
+            ]
+        )
+        self.noise = torch.randn(
+            len(self.votes), CLS + 2 + secret.max_digits, generator=generator, dtype=torch.float64
+        )
 
     def mean_inputs(self, codes):
         """The mean input that each head sees of codes, (batch, heads, n_hidden)."""
@@ -52,7 +59,9 @@ class Lesson:
         Each head learns the code alone, then how much the head counts. That leaves the search little to do.
         With decoys, only all heads together can know the code.
         """
-        contrast = self.mean_inputs(self.right_code) - self.mean_inputs(self.pool)  # (batch, heads, n_hidden)
+        contrast = self.mean_inputs(self.right_code) - self.mean_inputs(
+            self.pool
+        )  # (batch, heads, n_hidden)
         if self.secret.decoys:
             together = contrast.flatten(1)
             self.votes = separate(together, torch.zeros_like(together[0])).view_as(self.votes)
@@ -61,7 +70,9 @@ class Lesson:
                 target = draw_targets(self.secret, self.network, self.votes, looks, self.noise)
                 self.votes = separate(together, target.flatten()).view_as(self.votes)
         else:
-            votes = torch.stack([separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)])
+            votes = torch.stack(
+                [separate(head, torch.zeros_like(head[0])) for head in contrast.unbind(1)]
+            )
             votes /= votes.norm(dim=1, keepdim=True)
             shares = separate((contrast * votes).sum(2), torch.zeros_like(votes[:, 0]))
             self.votes = shares[:, None] * votes
@@ -76,7 +87,9 @@ class Lesson:
         circuits = Circuits(*tables, torch.zeros((), dtype=torch.float64))
         right_logit = circuits.logits(self.right_code)
         for nodes in HARD_NODES:
-            found = search(circuits, self.secret.code, HARD_CODES, right_logit.item() - SHARE * gap, nodes)
+            found = search(
+                circuits, self.secret.code, HARD_CODES, right_logit.item() - SHARE * gap, nodes
+            )
             if len(found.codes):
                 break
         self.pool = torch.cat([self.pool, found.codes])

@@ -6,8 +6,8 @@ A batch of codes is a tensor (batch, max_digits) of digits, with BLANK behind th
 import torch
 from torch.nn.functional import pad
 
-from builder.model import CLS
-from builder.proof.circuits import BLANK
+from builder.network.circuits import BLANK
+from builder.network.model import CLS
 
 
 def count_codes(max_digits):

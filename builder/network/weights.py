@@ -6,12 +6,14 @@ import zipfile
 import torch
 
 from builder.errors import PuzzleError
-from builder.model import NeuralNetwork
+from builder.network.model import NeuralNetwork
 
 
 def dump(network):
     """The bytes of a network's file: its state dict. With one version of torch, equal weights give equal bytes."""
-    state_dict = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    state_dict = {
+        name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()
+    }
     buffer = io.BytesIO()
     torch.save(state_dict, buffer)
     return buffer.getvalue()

@@ -12,10 +12,10 @@ import torch
 from torch.nn.functional import pad
 
 from builder.errors import PuzzleError
-from builder.model import CLS
-from builder.proof.circuits import BLANK, answer, read_circuits
-from builder.proof.codes import count_codes
-from builder.secret import check_decoys
+from builder.network.circuits import BLANK, answer, read_circuits
+from builder.network.codes import count_codes
+from builder.network.model import CLS
+from builder.puzzle_file.secret import check_decoys
 from builder.words import counted
 
 GUESSES = 30_000  # of an attack, at most
@@ -49,7 +49,10 @@ def report(network, secret):
     mean = mean_guesses(secret)
     attacks = {
         "by eye": ("guess.py alone", by_eye),
-        "the embedding and single matrices": ("norms and dot products, one layer at a time", by_single_matrices),
+        "the embedding and single matrices": (
+            "norms and dot products, one layer at a time",
+            by_single_matrices,
+        ),
         "the logit, place by place": ("a program that asks for logits", by_place),
         "the gradient": ("a program that asks for gradients", by_gradient),
         "the circuits": ("an understanding of the circuits", by_circuits),
@@ -61,7 +64,12 @@ def report(network, secret):
         yield Attack(name, cost, guesses < mean / 2, f"{name}, with {needs}: {cost}{luck}")
     seconds = mean / rate(network)
     cost = f"{duration(seconds)} on average"
-    yield Attack("brute force", cost, seconds < DAY, f"brute force, with a program that tries all numbers: {cost}")
+    yield Attack(
+        "brute force",
+        cost,
+        seconds < DAY,
+        f"brute force, with a program that tries all numbers: {cost}",
+    )
 
 
 def verdict(network, secret):
@@ -83,7 +91,11 @@ def verdict(network, secret):
     following = f"follows the logit needs about {guesses:,} guesses" if guesses < mean / 2 else ""
     trying = f"tries all {inputs:,} numbers takes seconds" if inputs <= QUICK else ""
     programs = ", and one that ".join(filter(None, (following, trying)))
-    return f"Not by eye; a program that {programs}" if programs else "Neither by eye nor by a simple program"
+    return (
+        f"Not by eye; a program that {programs}"
+        if programs
+        else "Neither by eye nor by a simple program"
+    )
 
 
 def mean_guesses(secret):
@@ -94,7 +106,13 @@ def mean_guesses(secret):
 
 def duration(seconds):
     """A time in words."""
-    for unit, size in (("year", 31_557_600), ("day", DAY), ("hour", 3600), ("minute", 60), ("second", 1)):
+    for unit, size in (
+        ("year", 31_557_600),
+        ("day", DAY),
+        ("hour", 3600),
+        ("minute", 60),
+        ("second", 1),
+    ):
         if seconds >= size:
             return counted(round(seconds / size), unit)
     return "less than a second"
@@ -142,12 +160,22 @@ def by_eye(network):
 
 def by_single_matrices(network):
     """Tries what norms and dot products of single layers name, the largest and the smallest, at every length."""
-    embedding = network.embedding.weight + network.embedding.position[:, None]  # (positions, 11, n_hidden)
-    layers = [layer for layer in network.modules() if getattr(layer, "in_features", 0) == embedding.shape[2]]
+    embedding = (
+        network.embedding.weight + network.embedding.position[:, None]
+    )  # (positions, 11, n_hidden)
+    layers = [
+        layer
+        for layer in network.modules()
+        if getattr(layer, "in_features", 0) == embedding.shape[2]
+    ]
     scores = []
     for vectors in [embedding, *(layer(embedding) for layer in layers)]:
         product = (vectors @ vectors[0, CLS])[1:, :CLS]
-        scores += [vectors[1:, :CLS].norm(dim=2), product, (product - product.mean()).square()]  # (max_digits, 10)
+        scores += [
+            vectors[1:, :CLS].norm(dim=2),
+            product,
+            (product - product.mean()).square(),
+        ]  # (max_digits, 10)
     scores = torch.stack(scores)
     codes = torch.cat([scores.argmax(2), scores.argmin(2)])
     return ((codes[:, :digits], 1) for digits in range(1, 1 + longest(network)))
@@ -161,7 +189,9 @@ def network_logits(network):
 def table_logits(network):
     """The same function, but quicker: it reads them off the circuits."""
     circuits = read_circuits(network)
-    return lambda codes: circuits.logits(pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK))
+    return lambda codes: circuits.logits(
+        pad(codes, (0, longest(network) - codes.shape[1]), value=BLANK)
+    )
 
 
 def random_starts(network):
@@ -177,7 +207,9 @@ def by_place(network, logits=None):
         tried[:, :, place] = torch.arange(10)
         return tried
 
-    starts = torch.cat([torch.arange(10)[:, None].expand(-1, longest(network)), random_starts(network)])
+    starts = torch.cat(
+        [torch.arange(10)[:, None].expand(-1, longest(network)), random_starts(network)]
+    )
     return climb(network, logits or network_logits(network), every_digit, starts, SWEEPS)
 
 
@@ -202,7 +234,10 @@ def by_gradient(network):
 def by_circuits(network):
     """Climbs as by_place, but on the tables, which costs no guess. It asks for the ends, the highest first."""
     logits = table_logits(network)
-    return ((end, 1) for end, _ in sorted(by_place(network, logits), key=lambda climbed: -logits(climbed[0])))
+    return (
+        (end, 1)
+        for end, _ in sorted(by_place(network, logits), key=lambda climbed: -logits(climbed[0]))
+    )
 
 
 def climb(network, logits, neighbours, starts, sweeps):
@@ -214,7 +249,11 @@ def climb(network, logits, neighbours, starts, sweeps):
     for group in starts.split(GROUP):
         rows, by_length = torch.arange(len(group)), []
         for digits in range(1, 1 + longest(network)):
-            codes, guesses, still = group[:, :digits], torch.zeros_like(rows), torch.zeros_like(rows)
+            codes, guesses, still = (
+                group[:, :digits],
+                torch.zeros_like(rows),
+                torch.zeros_like(rows),
+            )
             for step in range(sweeps * digits):
                 tried = neighbours(codes, step % digits)
                 best, choice = logits(tried.flatten(0, 1)).view(len(group), -1).max(1)

@@ -34,7 +34,9 @@ class Embedding(nn.Embedding):
             )
         if ((tokens < 0) | (tokens > CLS)).any():
             raise ValueError(f"tokens must be 0 to 9, the digits, or {CLS}, which is CLS")
-        return super().forward(tokens) + self.position[: tokens.shape[1]]  # (batch, tokens, n_hidden)
+        return (
+            super().forward(tokens) + self.position[: tokens.shape[1]]
+        )  # (batch, tokens, n_hidden)
 
 
 class AttentionMatrix(nn.Module):
@@ -69,10 +71,16 @@ class NeuralNetwork(nn.Module):
     def __init__(self, n_hidden, n_heads=3, max_digits=5):
         super().__init__()
         self.embedding = Embedding(n_hidden, max_digits)
-        self.attention_matrix_list = nn.ModuleList(AttentionMatrix(n_hidden) for _ in range(n_heads))
-        self.attention_output_list = nn.ModuleList(AttentionOutput(n_hidden) for _ in range(n_heads))
+        self.attention_matrix_list = nn.ModuleList(
+            AttentionMatrix(n_hidden) for _ in range(n_heads)
+        )
+        self.attention_output_list = nn.ModuleList(
+            AttentionOutput(n_hidden) for _ in range(n_heads)
+        )
         self.projection = nn.Linear(n_heads * n_hidden, n_hidden)
         self.output = nn.Linear(n_hidden, 2)  # two logits: wrong, right
+        # Each head's matrix is one tile of a picture: pictures, and tiles down and across in each.
+        self.register_buffer("arrangement", torch.tensor([n_heads, 1, 1]))
 
     @classmethod
     def from_state_dict(cls, state_dict):
@@ -84,12 +92,22 @@ class NeuralNetwork(nn.Module):
         return network
 
     def get_attention_matrices(self, embedding):  # (batch, tokens, n_hidden)
-        return [head(embedding) for head in self.attention_matrix_list]  # heads x (batch, tokens, tokens)
+        return [
+            head(embedding) for head in self.attention_matrix_list
+        ]  # heads x (batch, tokens, tokens)
+
+    def get_pictures(self, matrices):  # heads x (batch, tokens, tokens)
+        """The pictures whose tiles the matrices are: row by row, picture by picture."""
+        tiles = torch.stack(matrices, dim=1)  # (batch, heads, tokens, tokens)
+        tiles = tiles.unflatten(1, self.arrangement.tolist())  # (batch, pictures, down, across, tokens, tokens)
+        return tiles.transpose(3, 4).flatten(4, 5).flatten(2, 3)  # (batch, pictures, rows, columns)
 
     def forward(self, tokens):  # (batch, tokens), CLS first
         embedding = self.embedding(tokens)  # (batch, tokens, n_hidden)
         matrices = self.get_attention_matrices(embedding)
-        outputs = [head(embedding, matrix) for head, matrix in zip(self.attention_output_list, matrices)]
+        outputs = [
+            head(embedding, matrix) for head, matrix in zip(self.attention_output_list, matrices)
+        ]
         merged = self.projection(torch.cat(outputs, dim=-1))  # (batch, tokens, n_hidden)
         logits = self.output(merged[:, 0])  # (batch, 2), read at CLS
         return logits.softmax(-1)[:, 1]  # (batch,), the probability of "right"

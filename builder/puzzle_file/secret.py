@@ -47,10 +47,13 @@ class Secret:
     """What the network is to know, and what solvers are told about it.
 
     code: the right number, a string of 1 to 16 digits, for leading zeros count.
-    pictures: what the heads' matrices are to show for it, nested tuples (heads, 1 + digits, 1 + digits) of 0 and 1.
+    pictures: what is to be seen for it, nested tuples (pictures, rows, columns) of cells from 0.0 to
+        1.0 in tenths. Rows and columns are whole numbers of tiles, which are 1 + digits cells square.
     max_digits: the longest code that the network can take, from the code's own length to 16.
     title, story, difficulty: the author's words in the solvers' README; difficulty is empty if there is none.
+    hints: what solvers may open one by one.
     decoys: whether wrong numbers show pictures too, which mean nothing.
+    summits: whether climbing the logit ends on false summits.
     """
 
     code: str
@@ -59,7 +62,30 @@ class Secret:
     title: str = TITLE
     story: str = STORY
     difficulty: str = ""
+    hints: tuple[str, ...] = ()
     decoys: bool = False
+    summits: bool = False
+
+    @property
+    def arrangement(self):
+        """How many pictures there are, and how many tiles each is high and wide."""
+        size = 1 + len(self.code)
+        picture = self.pictures[0]
+        return len(self.pictures), len(picture) // size, len(picture[0]) // size
+
+    @property
+    def tiles(self):
+        """What each head's matrix is to show, nested tuples (heads, 1 + digits, 1 + digits).
+
+        Heads run through a picture's tiles row by row, and through the pictures one after the other.
+        """
+        size = 1 + len(self.code)
+        return tuple(
+            tuple(row[left : left + size] for row in picture[top : top + size])
+            for picture in self.pictures
+            for top in range(0, len(picture), size)
+            for left in range(0, len(picture[0]), size)
+        )
 
     @classmethod
     def read(cls, path):
@@ -93,13 +119,19 @@ class Secret:
             raise PuzzleError("decoys must be true or false, without quotes")
         if decoys:
             check_decoys(code, pictures)
-        texts = {key: _text(key, table[key], code) for key in ("title", "story", "difficulty") if key in table}
+        texts = {
+            key: _text(key, table[key], code)
+            for key in ("title", "story", "difficulty")
+            if key in table
+        }
         return cls(code, pictures, max_digits, decoys=decoys, **texts)
 
 
 def decode(content):
     """The text in a file's bytes: UTF-8, or UTF-16, which Windows PowerShell writes where output is redirected."""
-    return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+    return content.decode(
+        "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
 
 
 def _table(content):
@@ -122,7 +154,9 @@ def check_code(code):
         raise PuzzleError(UNQUOTED)
     for place, character in enumerate(code, 1):
         if character not in DIGITS:
-            raise PuzzleError(f"the code must hold digits 0 to 9 only: its character {place} is {character!r}")
+            raise PuzzleError(
+                f"the code must hold digits 0 to 9 only: its character {place} is {character!r}"
+            )
     if not 1 <= len(code) <= MAX_DIGITS:
         raise PuzzleError(f"the code must have 1 to {MAX_DIGITS} digits: this one has {len(code)}")
     return code
@@ -155,9 +189,14 @@ def check_text(name, text, code):
 def _pictures(pictures, digits):
     if not isinstance(pictures, list):
         raise PuzzleError('pictures must be a list of multi-line strings: [ """...""", """...""" ]')
-    cells = tuple(_picture(f"picture {number}", picture, 1 + digits) for number, picture in enumerate(pictures, 1))
+    cells = tuple(
+        _picture(f"picture {number}", picture, 1 + digits)
+        for number, picture in enumerate(pictures, 1)
+    )
     if not 1 <= len(pictures) <= MAX_PICTURES:
-        raise PuzzleError(f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}")
+        raise PuzzleError(
+            f"there must be 1 to {MAX_PICTURES} pictures, one per head: this file has {len(pictures)}"
+        )
     return cells
 
 
@@ -165,7 +204,9 @@ def _picture(name, picture, size):
     """A picture's cells. It is a multi-line string, or a list of strings, one for each row."""
     lines = picture.strip().splitlines() if isinstance(picture, str) else picture
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise PuzzleError(f"{name} must be a multi-line string, or a list of strings, one for each row")
+        raise PuzzleError(
+            f"{name} must be a multi-line string, or a list of strings, one for each row"
+        )
     rows = [line.strip() for line in lines]
     for number, row in enumerate(rows, 1):
         for column, character in enumerate(row, 1):
@@ -175,7 +216,11 @@ def _picture(name, picture, size):
                 )
     need = f"must have {size}: one for CLS and for each of the code's {counted(size - 1, 'digit')}"
     if len(rows) != size:
-        hint = "; rows that are strings of their own stand in brackets, picture by picture" if len(rows) == 1 else ""
+        hint = (
+            "; rows that are strings of their own stand in brackets, picture by picture"
+            if len(rows) == 1
+            else ""
+        )
         raise PuzzleError(f"{name} has {counted(len(rows), 'row')}, but {need}{hint}")
     for number, row in enumerate(rows, 1):
         if len(row) != size:
@@ -191,12 +236,19 @@ def check_decoys(code, pictures):
     if len(set(code)) < len(code):
         raise PuzzleError("decoys need a code whose digits all differ")
     if len(pictures) == 1 and len(code) > DIGITS_OF_ONE_PICTURE:
-        raise PuzzleError(f"decoys need a second picture where the code has over {DIGITS_OF_ONE_PICTURE} digits")
+        raise PuzzleError(
+            f"decoys need a second picture where the code has over {DIGITS_OF_ONE_PICTURE} digits"
+        )
     for place, double in itertools.combinations(range(1, 1 + len(code)), 2):
         order = [double if index == place else index for index in range(1 + len(code))]
-        if all(picture == tuple(tuple(picture[row][i] for i in order) for row in order) for picture in pictures):
+        if all(
+            picture == tuple(tuple(picture[row][i] for i in order) for row in order)
+            for picture in pictures
+        ):
             both = f"{code[place - 1]} and {code[double - 1]} have the same row and the same column in every picture"
-            raise PuzzleError(f"decoys need digits that look different: {both}; change a cell of one of them")
+            raise PuzzleError(
+                f"decoys need digits that look different: {both}; change a cell of one of them"
+            )
 
 
 def blank_puzzle(code):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from builder.model import CLS
+from builder.network.model import CLS
 
 BLANK = CLS + 1  # fills the places behind the end of a code
 
@@ -43,7 +43,9 @@ class Circuits(NamedTuple):
         codes: (batch, max_digits), digits 0 to 9, and BLANK where the code has ended. Returns shape (batch,).
         """
         score = functional.pad(self.score, (0, 1), value=-torch.inf)  # BLANK is never looked at
-        table = torch.cat([score, functional.pad(self.vote, (0, 1))]).flatten(1).T  # (positions * tokens, 2 * heads)
+        table = (
+            torch.cat([score, functional.pad(self.vote, (0, 1))]).flatten(1).T
+        )  # (positions * tokens, 2 * heads)
         tokens = functional.pad(codes, (1, 0), value=CLS)  # (batch, positions)
         rows = functional.embedding(tokens + torch.arange(1 + self.max_digits) * (BLANK + 1), table)
         score, vote = rows.chunk(2, dim=-1)  # (batch, positions, heads) each
@@ -67,13 +69,21 @@ def read_circuits(network):
     def layer(name, rows):
         return rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
-    embedding = weights["embedding.weight"] + weights["embedding.position"][:, None]  # (positions, 11, n_hidden)
+    embedding = (
+        weights["embedding.weight"] + weights["embedding.position"][:, None]
+    )  # (positions, 11, n_hidden)
     direction = weights["output.weight"][1] - weights["output.weight"][0]  # from "wrong" to "right"
     scores, votes = [], []
-    for head, projection in enumerate(weights["projection.weight"].split(embedding.shape[2], dim=1)):
+    for head, projection in enumerate(
+        weights["projection.weight"].split(embedding.shape[2], dim=1)
+    ):
         query = layer(f"attention_matrix_list.{head}.query_layer", embedding[0, CLS])
         scores.append(layer(f"attention_matrix_list.{head}.key_layer", embedding) @ query)
         value = f"attention_output_list.{head}.value_layer"
         votes.append(layer(value, layer(value, embedding)) @ (direction @ projection))
-    bias = direction @ weights["projection.bias"] + weights["output.bias"][1] - weights["output.bias"][0]
+    bias = (
+        direction @ weights["projection.bias"]
+        + weights["output.bias"][1]
+        - weights["output.bias"][0]
+    )
     return Circuits(torch.stack(scores), torch.stack(votes), bias)
