@@ -48,6 +48,12 @@ def content(folder):
     }
 
 
+def random_pictures(count, size, seed=0):
+    """Pictures of random cells, 0 or 1, as a Secret has them: nested tuples (count, size, size)."""
+    cells = torch.randint(2, (count, size, size), generator=torch.Generator().manual_seed(seed))
+    return tuple(tuple(map(tuple, picture)) for picture in cells.tolist())
+
+
 def changed(network, change):
     """A copy of the network, after change(copy) has changed its weights in place."""
     copy = load(dump(network))

@@ -6,6 +6,7 @@ import torch
 from builder.network.model import NeuralNetwork
 from builder.puzzle_file.secret import Secret
 from tests import rules
+from tests.helpers import random_pictures
 from tests.rules import share_named
 
 CODES = ["201346", "555555", "847163", "0906", "72727", "318", "9", "64015239"]
@@ -15,10 +16,7 @@ CODES = ["201346", "555555", "847163", "0906", "72727", "318", "9", "64015239"]
 def drawn():
     """Networks of random weights, and secrets that they have never seen."""
     torch.manual_seed(0)
-    secrets = [
-        Secret(code, torch.zeros(2, 1 + len(code), 1 + len(code)), max(5, len(code)))
-        for code in CODES
-    ]
+    secrets = [Secret(code, random_pictures(2, 1 + len(code)), max(5, len(code))) for code in CODES]
     return [(NeuralNetwork(12, 2, secret.max_digits), secret) for secret in secrets]
 
 

@@ -1,5 +1,6 @@
 """With decoys every number shows crisp pictures, and nothing in them tells the right one from others."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -11,12 +12,12 @@ from builder.network.model import tokenize
 from builder.network.weights import load
 from builder.proof.certify import CELL, cell_errors
 from builder.puzzle_file.secret import Secret
-from builder.training.decoys import vote_range
+from builder.training.decoys.nudges import ideal_votes, vote_range
 from builder.training.train import train
-from tests.helpers import GHOST
+from tests.helpers import GHOST, random_pictures
 from tests.oracle import all_tokens
 
-TWINS = torch.tensor([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]]).float()
+TWINS = ((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 1, 1), (0, 0, 0), (1, 1, 1))
 PUZZLES = {"the ghost's": None, "places that CLS sees alike": Secret("05", TWINS, 3, decoys=True)}
 PUZZLES["one picture"] = replace(
     Secret.read(GHOST), pictures=Secret.read(GHOST).pictures[:1], decoys=True
@@ -109,22 +110,37 @@ def test_other_seeds_and_other_codes_draw_other_decoys(ghost):
     assert len(shown) == 3
 
 
-@pytest.mark.parametrize(("code", "seed"), [("4791", 8), ("4791", 10), ("20531", 8), ("205317", 3)])
-def test_votes_of_one_head_are_about_as_far_apart_as_a_formula_says(code, seed):
-    size = 1 + len(code)
-    cells = torch.rand(1, size, size, generator=torch.Generator().manual_seed(seed)) < 0.5
-    *_, (_, _, _, certificate) = train(Secret(code, cells.float(), len(code), decoys=True))
-    circuits, tokens = read_circuits(load(certificate.weights)), tokenize(code)[0]
-    votes = torch.cat(
-        [circuits.vote[0, 0, tokens[:1]], circuits.vote[0, 1:size, tokens[1:]].flatten()]
-    )
-    scores = circuits.score[:, torch.arange(size), tokens]
-    expected, _ = vote_range(torch.cat([scores, scores.flip(1)])) * (
-        certificate.logit - certificate.hardest_logit
-    )
-    assert certificate.holds and (votes.max() - votes.min()).item() == pytest.approx(
-        expected.item(), rel=0.1
-    )
+@pytest.mark.parametrize("digits", [1, 2, 4, 5])
+def test_ideal_votes_make_every_wrong_code_of_the_same_digits_cost_1_or_more(digits):
+    """All such codes are tried: wrong digits, or the last ones left out (all of them, too), or both."""
+    scores = torch.randn(1, 1 + digits, generator=torch.Generator().manual_seed(digits)).double()
+    (votes,), (cls_vote,) = ideal_votes(scores)
+    cls_look, *looks = scores[0].exp().tolist()
+    right = cls_look * cls_vote.item()
+    right += sum(look * votes[digit, digit].item() for digit, look in enumerate(looks))
+    assert right == pytest.approx(0, abs=1e-9)
+    costs = {}
+    for length in range(1 + digits):
+        for code in itertools.product(range(digits), repeat=length):
+            wrong = cls_look * cls_vote.item()
+            wrong += sum(
+                looks[digit] * votes[digit, place].item() for place, digit in enumerate(code)
+            )
+            costs[code] = right - wrong
+    del costs[tuple(range(digits))]
+    wrong_digits = [cost for code, cost in costs.items() if len(code) == digits]
+    cut = [cost for code, cost in costs.items() if code == tuple(range(len(code)))]
+    for kind in (wrong_digits, cut):
+        assert not kind or min(kind) == pytest.approx(1)
+    assert min(costs.values()) == pytest.approx(1)
+
+
+def test_the_range_of_votes_is_that_of_the_ideal_ones_for_a_logit_that_is_1_lower():
+    scores = torch.tensor([[0.0, 1.0, 0.5, 0.2]]).double()
+    votes, cls_vote = ideal_votes(scores)
+    every = [*votes.flatten().tolist(), cls_vote.item()]
+    expected = (max(every) - min(every)) * scores.exp().sum().item()
+    assert vote_range(scores).item() == pytest.approx(expected)
 
 
 @pytest.mark.slow
@@ -142,8 +158,7 @@ def test_votes_of_one_head_are_about_as_far_apart_as_a_formula_says(code, seed):
     ],
 )
 def test_decoys_of_other_sizes_are_certified(code, heads):
-    size = 1 + len(code)
     for seed in range(3):
-        cells = torch.rand(heads, size, size, generator=torch.Generator().manual_seed(seed)) < 0.5
-        *_, last = train(Secret(code, cells.float(), max(5, len(code)), decoys=True), seed)
+        pictures = random_pictures(heads, 1 + len(code), seed)
+        *_, last = train(Secret(code, pictures, max(5, len(code)), decoys=True), seed)
         assert last.certificate.holds

@@ -1,17 +1,16 @@
 """Queries that show the pictures for the right code, and noise for every other one, in closed form.
 
-Keys are inputs (token + position), turned. So a cell is x . y, for the query x of its row and the input y of its
-column. The query of CLS gives the scores.
+A cell is x . y, for the query x of its row and the input y (token + position) of its column. The
+query of CLS gives the scores.
 
-Scores: the digits stand on a line in random order, and d is a digit's place minus the right one's. A head scores an
-input with d, plus the picture's cell. A vote of 1 - d would then add exp(d) (1 - d) to the sum of the votes, which is
-largest at d = 0. So each right digit can be the best at its position, even for one head and many digits.
+Scores: the digits stand on a line in random order, and d is a digit's place minus the right one's.
+A head scores an input with d, plus the picture's cell. A vote of 1 - d would then add exp(d) (1 -
+d) to the sum of the votes, which is largest at d = 0. So each right digit can be the best at its
+position, even for one head and many digits.
 
-Queries: x = weight @ y + bias, where the weight is orthogonal but for a factor. Turned by the drawn keys, it is as
-random as they are, whatever the code.
+Queries: x = weight @ y + bias, and the weight is an orthogonal matrix times a factor. Turned by the
+drawn keys, it is as random as they are, whatever the code.
 """
-
-from functools import partial
 
 import torch
 
@@ -19,53 +18,73 @@ from builder.network.model import CLS, tokenize
 from builder.training.draw import draw_orthogonal, inputs
 
 SPACING = 0.7  # of the digits on the line
-FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger where pictures need it
+FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger if pictures need it
 LEAST_FACTOR = (
-    0.3  # where n_hidden allows only the least; rows that are all alike would need no weight at all
+    0.3  # if n_hidden allows only the least; rows that are all alike would need no weight
 )
-DRAWS = 10  # of a query layer: it takes the one whose bias tells least
+DRAWS = 10  # of a head's query layer: the one is taken whose bias gives least away
 
 
 def draw_queries(secret, network, generator):
-    """For each head a query weight and bias for the inputs as keys, (heads, n, n) and (heads, n) in float64."""
+    """Each head's query weight and bias for the inputs as keys.
+
+    Returns (heads, n, n) and (heads, n) in float64, n being n_hidden.
+    """
     vectors = inputs(network)
     right = vectors[torch.arange(1 + len(secret.code)), tokenize(secret.code)[0]]  # (1 + digits, n)
     every = vectors[1:, :CLS].flatten(0, 1)  # (10 * max_digits, n): every digit at every position
     line = SPACING * torch.randperm(CLS, generator=generator).double()
-    layers = []
-    for picture in torch.as_tensor(secret.tiles).double():
-        score = score_query(secret, right, every, picture[0], line)
-        draws = (query_layer(right, picture, score, generator) for _ in range(DRAWS))
-        layers.append(min(draws, key=partial(leak, right, every)))
-    return tuple(map(torch.stack, zip(*layers, strict=True)))
+    weights, biases = [], []
+    for tile in torch.as_tensor(secret.tiles).double():
+        score = score_query(secret, right, every, tile[0], line)
+        weight, bias = draw_query_layer(right, every, tile, score, generator)
+        weights.append(weight)
+        biases.append(bias)
+    return torch.stack(weights), torch.stack(biases)
 
 
 def score_query(secret, right, every, cells, line):
-    """A head's query at CLS, (n,): its scores are exactly the cells for the right inputs, near the line for all others.
+    """A head's query at CLS, (n,).
 
-    cells: the picture's first row. line: the places of the digits, from 0 up.
+    Its scores are exactly the cells for the right inputs, and near the line for all others.
+
+    right: the right inputs, (1 + digits, n). every: all inputs of digits, (max_digits * 10, n).
+    cells: the tile's first row, (1 + digits,). line: the places of the digits, from 0 up, (10,).
     """
     digits = len(secret.code)
     scores = line.repeat(secret.max_digits, 1)
     scores[:digits] += (cells[1:] - line[tokenize(secret.code)[0, 1:]])[:, None]
     scores[digits:] += 1 + SPACING  # behind the code every digit is too far
     exact = torch.linalg.pinv(right) @ cells
-    free = complement(right.T)  # what can be added to it
+    free = complement(right.T)  # adding these changes no score of a right input
     return exact + free @ torch.linalg.pinv(every @ free) @ (scores.flatten() - every @ exact)
 
 
-def query_layer(right, picture, score, generator):
-    """A head's query weight (n, n) and bias (n,) for a given query at CLS.
+def draw_query_layer(right, every, tile, score, generator):
+    """A head's query weight (n, n) and bias (n,).
 
-    Let the columns of D be the right inputs minus CLS. Then weight @ D = A + Z, where A is in the span of the right
-    inputs and decides their cells, and Z is outside and free. The weight is factor * orthogonal if Z^T Z = factor^2
-    D^T D - A^T A. That asks for a large factor and for n > 2 * digits; n = 2 * digits is enough for the least factor.
+    Of DRAWS layers it is the one whose bias says least about the right inputs.
+    """
+    layers = [query_layer(right, tile, score, generator) for _ in range(DRAWS)]
+    leaks = [leak(right, every, weight, bias) for weight, bias in layers]
+    return layers[leaks.index(min(leaks))]
+
+
+def query_layer(right, tile, score, generator):
+    """A head's query weight (n, n) and bias (n,) with which the right inputs show a tile.
+
+    right: the right inputs, (1 + digits, n). tile: its cells, (1 + digits, 1 + digits). score: the
+    query at CLS, (n,).
+
+    Let the columns of D be the right inputs minus CLS. Then weight @ D = A + Z. A is in the span of
+    the right inputs and decides their cells; Z is outside of it, and free. If Z^T Z = factor^2 D^T
+    D - A^T A, the weight can be an orthogonal matrix times the factor. That asks for a large
+    factor, and for n > 2 * digits; n = 2 * digits is enough for the least factor that there is.
     """
     digits = len(right) - 1
-    basis, triangle = torch.linalg.qr(
-        (right[1:] - right[0]).T
-    )  # D = basis @ triangle; A and Z are for the basis
-    inside = torch.linalg.pinv(right) @ (picture[1:] - picture[0]).T @ triangle.inverse()
+    basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle
+    # From here on, A and Z are for the columns of the basis instead of those of D.
+    inside = torch.linalg.pinv(right) @ (tile[1:] - tile[0]).T @ triangle.inverse()
     squares, directions = torch.linalg.eigh(inside.T @ inside)  # ascending
     outside = complement(right.T)
     outside = (outside @ draw_orthogonal(outside.shape[1], generator))[:, :digits]
@@ -79,11 +98,16 @@ def query_layer(right, picture, score, generator):
     return weight, score - weight @ right[0]
 
 
-def leak(right, every, layer):
-    """How much larger or smaller weight @ y . bias is for right inputs y than for all, as a logarithm, (1,)."""
-    weight, bias = layer
-    products = [(vectors @ weight.T @ bias).square().mean() for vectors in (right[1:], every)]
-    return torch.stack(products).log().diff().abs()
+def leak(right, every, weight, bias):
+    """How far a query bias tells right inputs from others, a float: 0 if its products don't differ
+    in size.
+
+    The products are weight @ y . bias for an input y; the result is the logarithm of the ratio of
+    their mean squares.
+    """
+    right_size = (right[1:] @ weight.T @ bias).square().mean()
+    usual_size = (every @ weight.T @ bias).square().mean()
+    return (usual_size.log() - right_size.log()).abs().item()
 
 
 def complement(columns):

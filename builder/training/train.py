@@ -1,7 +1,8 @@
 """Trains a network until its certificate holds. Never prints.
 
-What doesn't depend on the code is drawn (`compose`). Queries follow from the pictures: the right code shows them, all
-others show noise (`pictures`) or crisp cells (`decoys`). What each look adds to the answer is learned (`lesson`).
+What doesn't depend on the code is drawn (`draw`). The queries follow from the pictures
+(`pictures`). What each look adds to the answer is learned (`lesson`), and written into the network
+(`write`). A `recipe` has the order of these steps.
 """
 
 import random
@@ -11,19 +12,19 @@ import torch
 
 from builder.proof.certify import FLAT, Certificate, certify
 from builder.proof.rounding import rounding_bound
-from builder.training import decoys, pictures
-from builder.training.draw import draw, write_queries, write_votes
-from builder.training.votes import GAP, SHARE, Lesson
+from builder.training.decoys.recipe import DecoyRecipe
+from builder.training.lesson import GAP, SHARE
+from builder.training.recipe import Recipe
+from builder.training.write import write_votes
 
-STEPS = 40  # an attempt that takes more is stuck
 SLACK = 1.01  # for what rounding to float32 changes
 
 
 class Round(NamedTuple):
-    """A step of training: a fit to known wrong codes, and a search for harder ones.
+    """A step of training: a fit to the known negatives, and a search for harder ones.
 
-    seed: of this attempt. step: its number of fits. gap: how far the secret's logit is above those of all known wrong
-    codes. certificate: of the finished network, None before.
+    seed: of this attempt. step: its number of fits. gap: how far the secret's logit is above those
+    of all known wrong codes. certificate: of the finished network, None before.
     """
 
     seed: int
@@ -33,11 +34,11 @@ class Round(NamedTuple):
 
 
 def train(secret, seed=0, max_attempts=10, watch=None):
-    """Trains until the certificate holds: yields a Round for each step, the last one with the certificate.
+    """Trains until the certificate holds. Yields a Round for each step.
 
-    An attempt that is stuck ends with a certificate that does not hold; the next seed is tried, max_attempts in all.
-    One seed gives the same weights on one machine, whatever the number of cores.
-    watch: if given, called while a certificate is made, as `search` calls it.
+    An attempt that is stuck ends with a certificate that does not hold. Then the next seed is
+    tried, max_attempts in all. One seed gives the same weights on one machine, whatever the number
+    of cores. watch: if given, called while a certificate is made, as `search` calls it.
     """
     for attempt in range(seed, seed + max_attempts):
         certificate = yield from _attempt(secret, attempt, watch)
@@ -45,40 +46,47 @@ def train(secret, seed=0, max_attempts=10, watch=None):
             return
 
 
+def choose_recipe(secret):
+    """The recipe for a secret's kind of puzzle."""
+    if secret.decoys:
+        return DecoyRecipe(secret)
+    return Recipe(secret)
+
+
 @torch.no_grad()
 def _attempt(secret, seed, watch):
-    """Yields the rounds of one attempt, the last one with a certificate. Returns this certificate."""
+    """Yields the rounds of one attempt. Returns the certificate, which is that of the last one."""
+    recipe = choose_recipe(secret)
     generator = torch.Generator().manual_seed(seed)
-    network = draw(secret, generator)
-    # What follows is drawn anew for each secret, or whoever builds a puzzle of this size would know the same decoys.
+    network = recipe.draw_network(generator)
+    # What follows is drawn anew for each secret. Otherwise whoever builds a puzzle of this size
+    # would know what is drawn.
     generator.manual_seed(
         random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63)
     )
-    recipe = decoys if secret.decoys else pictures
-    write_queries(network, *recipe.draw_queries(secret, network, generator))
-    lesson = Lesson(secret, network, generator)
-    for step in range(1, STEPS + 1):
+    lesson = recipe.begin_lesson(network, generator)
+    for step in range(1, lesson.STEPS + 1):
         fitted = lesson.fit()
-        found, gap = lesson.mine(fitted)
-        certificate = None
-        if not found or fitted < GAP or step == STEPS:
-            finish(network, lesson, SHARE * fitted, generator)
-            certificate = certify(network, secret, watch)
-            if lesson.disguised and not certificate.holds and step < STEPS:
-                lesson.disguised, certificate = False, None  # the next steps try without
+        found, gap = lesson.find_hard_negatives(fitted)
+        if found and fitted >= GAP and step < lesson.STEPS:
+            yield Round(seed, step, gap, None)
+            continue
+        finish(network, lesson, SHARE * fitted, generator)
+        certificate = certify(network, secret, watch)
+        if not certificate.holds and step < lesson.STEPS and lesson.relax():
+            yield Round(seed, step, gap, None)
+            continue
         yield Round(seed, step, gap, certificate)
-        if certificate:
-            return certificate
+        return certificate
 
 
 def finish(network, lesson, gap, generator):
     """Writes the votes into the network so that it answers exactly 0 to every wrong code.
 
-    gap: the secret's logit is at least this far above all others. The threshold lies in its middle. Then the logits are
-    scaled until every wrong one is below -FLAT, whatever rounding does.
+    gap: the secret's logit is at least this far above all others. The threshold lies in its middle.
+    Then the logits are scaled until every wrong one is below -FLAT, whatever rounding does.
     """
-    right_logit = (lesson.mean_inputs(lesson.right_code) * lesson.votes).sum()
-    write_votes(network, lesson.votes, right_logit - gap / 2, generator)
+    write_votes(network, lesson.votes, lesson.right_logit() - gap / 2, generator)
     scale = SLACK * FLAT / (gap / 2 - rounding_bound(network))
     network.projection.weight *= scale
     network.projection.bias *= scale

@@ -1,0 +1,31 @@
+"""Decoys: every number shows crisp cells, so that sharpness gives nothing away.
+
+A cell depends on its two tokens alone. Each head has a table of cells, 11 x 11: the digits of the
+code and CLS show the head's tile, and all other cells are drawn at random (`tables`). The votes
+must tell the digits of the code apart, which takes scores that differ a little (`nudges`), and they
+must not show which digits the code uses (`lesson`).
+
+Only codes without a repeated digit can have decoys. If a digit stood at two places whose cells
+differ, cells would have to depend on the position, and a wrong number would show a part of the true
+picture.
+"""
+
+from builder.training.decoys import queries
+from builder.training.decoys.lesson import DecoyLesson
+from builder.training.draw import count_directions, draw, least_n_hidden
+from builder.training.recipe import Recipe
+from builder.training.write import write_queries
+
+
+class DecoyRecipe(Recipe):
+    """The recipe of a puzzle with decoys: all numbers show crisp cells."""
+
+    def draw_network(self, generator):
+        max_digits = self.secret.max_digits
+        n_hidden = max(count_directions(max_digits), least_n_hidden(max_digits))
+        # One-hot vectors, because scores of them round less.
+        return draw(self.secret, n_hidden, generator, one_hot=True)
+
+    def begin_lesson(self, network, generator):
+        write_queries(network, *queries.draw_queries(self.secret, network, generator))
+        return DecoyLesson(self.secret, network, generator)
