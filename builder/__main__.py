@@ -29,7 +29,8 @@ sys.dont_write_bytecode = (
 
 from builder.errors import Failure, PuzzleError  # noqa: E402
 from builder.puzzle_file.advice import advise  # noqa: E402
-from builder.puzzle_file.secret import Secret, blank_puzzle  # noqa: E402
+from builder.puzzle_file.blank import blank_puzzle  # noqa: E402
+from builder.puzzle_file.secret import Secret  # noqa: E402
 
 BUILDER = Path(__file__).resolve().parent
 GHOST, PUZZLE = BUILDER / "ghost.toml", BUILDER.parent / "puzzle"

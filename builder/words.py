@@ -6,7 +6,9 @@ def counted(number, noun, plural=None):
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(words):
+def listed(words, conjunction="and"):
     """Words as a list in a sentence: "1", "1 and 2", "1, 2 and 3"."""
     *most, last = map(str, words)
-    return f"{', '.join(most)} and {last}" if most else last
+    if not most:
+        return last
+    return f"{', '.join(most)} {conjunction} {last}"

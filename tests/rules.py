@@ -15,7 +15,7 @@ from rich.progress import track
 
 from builder.network.model import CLS
 from builder.network.weights import load
-from builder.puzzle_file.secret import DIGITS
+from builder.puzzle_file.code import DIGITS
 from builder.training.train import train
 from tests.sweep import draw
 

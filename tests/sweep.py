@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import track
 
 from builder.proof.certify import Certificate
-from builder.puzzle_file.secret import DIGITS, Secret
+from builder.puzzle_file.code import DIGITS
+from builder.puzzle_file.secret import Secret
 from builder.training.train import train
 
 LONG = "2013170420240309"

@@ -15,7 +15,8 @@ from builder.bundle import bundle
 from builder.bundle.texts import draw_examples, is_untouched, make_notebook, make_readme
 from builder.network.model import NeuralNetwork
 from builder.network.weights import dump
-from builder.puzzle_file.secret import MAX_DIGITS, Secret
+from builder.puzzle_file.code import MAX_DIGITS
+from builder.puzzle_file.secret import Secret
 from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.advice import advise
-from builder.puzzle_file.secret import Secret, blank_puzzle
+from builder.puzzle_file.blank import blank_puzzle
+from builder.puzzle_file.secret import Secret
 
 ONE = 'pictures = ["""\n##\n..\n"""]\n'
 GOOD = 'code = "7"\n' + ONE
@@ -51,7 +52,7 @@ def test_a_new_puzzle_file_can_be_built_as_it_is(code):
 
 
 @pytest.mark.parametrize(
-    ("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 16", 16)]
+    ("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 32", 32)]
 )
 def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
     assert Secret.parse((GOOD + extra).encode()).max_digits == max_digits
@@ -89,26 +90,26 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ('code = "7a"\n' + ONE, "character 2 is 'a'"),
         ('code = "７"\n' + ONE, "character 1 is '７'"),
         ('code = ""\n' + ONE, "has 0"),
-        ('code = "12345678901234567"\n' + ONE, "1 to 16 digits: this one has 17"),
-        ('code = "7"\npictures = []', "1 to 8 pictures, one per head: this file has 0"),
+        (f'code = "{"1" * 33}"\n' + ONE, "1 to 32 digits: this one has 33"),
+        ('code = "7"\npictures = []', "1 to 8 pictures: this file has 0"),
         ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "this file has 9"),
         ('code = "7"\npictures = "##"', "list of multi-line strings"),
         (
             'code = "7"\npictures = [1]',
-            "picture 1 must be a multi-line string, or a list of strings",
+            "picture 1 must be a multi-line string, a list of strings, one for each row, or the name",
         ),
         (
             'code = "77"\n' + ONE,
-            "picture 1 has 2 rows, but must have 3: one for CLS and for each of the code's 2 digits",
+            "picture 1 has 2 rows, but a code of 2 digits needs 3, 6, 9 and so on up to 63: 3 for each ",
         ),
-        ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 has 0 rows, but must have 2"),
-        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but must have 2"),
+        ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 is empty"),
+        ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but row 1 has 2"),
         (
             'code = "7"\npictures = ["##\\n##", "##\\n#o"]',
-            "picture 2, row 2, column 2: 'o' is neither '#'",
+            "picture 2, row 2, column 2: 'o' is no cell: a cell is '.' (dark), 1 to 9",
         ),
-        (GOOD + "max_digits = 0", "from 1, the length of the code, to 16"),
-        (GOOD + "max_digits = 17", "from 1, the length of the code, to 16"),
+        (GOOD + "max_digits = 0", "from 1, the length of the code, to 32"),
+        (GOOD + "max_digits = 33", "from 1, the length of the code, to 32"),
         (GOOD + "max_digits = true", "whole number"),
         (GOOD + 'decoys = "true"', "decoys must be true or false, without quotes"),
         (
@@ -117,7 +118,7 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ),
         (
             'code = "12345678"\ndecoys = true\npictures = ["' + "#........\\n" * 9 + '"]',
-            "a second picture where the code has over 7 digits",
+            "a second picture if the code has over 7 digits",
         ),
         (
             'code = "05"\ndecoys = true\npictures = ["#..\\n.##\\n.##"]',
@@ -198,7 +199,7 @@ KEYS = st.sampled_from(
 VALUES = st.one_of(
     st.integers().map(str),
     st.text().map(repr),
-    st.text("0123456789", max_size=17).map('"{}"'.format),
+    st.text("0123456789", max_size=33).map('"{}"'.format),
     st.lists(st.text("#.\\n x", max_size=12).map('"{}"'.format)).map(
         lambda texts: f"[{', '.join(texts)}]"
     ),
@@ -217,12 +218,10 @@ def test_any_content_is_a_secret_or_gets_one_sentence(content):
         assert str(error).strip() and "\n" not in str(error)
     else:
         size = 1 + len(secret.code)
-        assert (
-            {len(picture) for picture in secret.pictures}
-            == {len(row) for row in secret.pictures[0]}
-            == {size}
-        )
-        assert len(secret.code) <= secret.max_digits <= 16
+        rows = sum(secret.pictures, ())
+        for sides in ({len(picture) for picture in secret.pictures}, {len(row) for row in rows}):
+            assert len(sides) == 1 and sides <= set(range(size, 65, size))
+        assert len(secret.code) <= secret.max_digits <= 32
 
 
 def advice(*pictures, code=None, decoys=False):

@@ -15,7 +15,7 @@ from builder.errors import PuzzleError
 from builder.network.circuits import BLANK, answer, read_circuits
 from builder.network.codes import count_codes
 from builder.network.model import CLS
-from builder.puzzle_file.secret import check_decoys
+from builder.puzzle_file.decoys import check_decoys
 from builder.words import counted
 
 GUESSES = 30_000  # of an attack, at most
@@ -83,7 +83,7 @@ def verdict(network, secret):
         if secret.decoys:
             return f"{line}, in spite of decoys"
         try:
-            check_decoys(secret.code, secret.pictures)
+            check_decoys(secret.code, secret.tiles)
         except PuzzleError as error:
             return f"{line}; decoys would prevent that, but {error}"
         return f"{line}; decoys would prevent that"

@@ -10,7 +10,8 @@ from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
 from builder.bundle.texts import is_untouched, make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
-from builder.puzzle_file.secret import check_text, decode
+from builder.puzzle_file.texts import check_text
+from builder.puzzle_file.toml_file import decode
 
 BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"

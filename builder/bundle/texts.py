@@ -8,7 +8,8 @@ from pathlib import Path
 from string import Template
 
 from builder.network.codes import count_codes
-from builder.puzzle_file.secret import DIGITS, SPELLED_OUT
+from builder.puzzle_file.code import DIGITS
+from builder.puzzle_file.texts import SPELLED_OUT
 from builder.words import counted
 
 HERE = Path(__file__).parent
