@@ -5,11 +5,11 @@ from builder.puzzle_file.sizes import check_side
 from builder.words import counted
 
 # From dark to lit, in tenths.
-CELLS = {".": 0.0, **{str(tenths): tenths / 10 for tenths in range(1, 10)}, "#": 1.0}
+CELLS = {".": 0, **{str(tenths): tenths / 10 for tenths in range(1, 10)}, "#": 1}
 
 
 def read_drawing(name, drawing, digits):
-    """The cells of a drawing, nested tuples (rows, columns) of numbers from 0.0 to 1.0.
+    """The cells of a drawing, nested tuples (rows, columns) of numbers from 0 to 1.
 
     name: what a message calls the picture. drawing: a text of several lines, or a list of texts,
     one for each row. digits: the code's. Raises PuzzleError on a mistake.

@@ -19,8 +19,8 @@ class Secret:
     """What the network is to know, and what solvers are told about it.
 
     code: the right number, a string of 1 to 32 digits, for leading zeros count.
-    pictures: what is to be seen for it, nested tuples (pictures, rows, columns) of cells from 0.0
-        to 1.0 in tenths. Rows and columns are whole numbers of tiles, which are 1 + digits cells
+    pictures: what is to be seen for it, nested tuples (pictures, rows, columns) of cells from 0
+        to 1 in tenths. Rows and columns are whole numbers of tiles, which are 1 + digits cells
         square. All pictures have one size.
     max_digits: the longest code that the network can take, from the code's own length to 32.
     title, story, difficulty: the author's words in the solvers' README. An empty difficulty is not
