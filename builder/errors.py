@@ -1,4 +1,4 @@
-"""Errors that end the builder with one sentence. They stand alone, so that the command line needs no torch."""
+"""Errors that end the builder with one sentence. The command line needs them without torch."""
 
 
 class PuzzleError(Exception):
@@ -8,6 +8,6 @@ class PuzzleError(Exception):
 
 
 class Failure(PuzzleError):
-    """What was asked for was right and was not reached: a promise is not kept, or the disk fails."""
+    """The request was valid but failed: a promise is not kept, or a file can't be written."""
 
     status = 1

@@ -1,9 +1,20 @@
-"""Numbers and lists as people write them."""
+"""Numbers, lists, paths and commands as people write them."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 
 def counted(number, noun, plural=None):
-    """A number with its noun: "1 cell", "2 cells", "1,492 parameters". plural: where it is not the noun with an s."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    """A number with its noun: "1 cell", "2 cells", "1,492 parameters".
+
+    plural: given if it is not the noun with an s.
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {plural or noun + 's'}"
 
 
 def listed(words, conjunction="and"):
@@ -12,3 +23,25 @@ def listed(words, conjunction="and"):
     if not most:
         return last
     return f"{', '.join(most)} {conjunction} {last}"
+
+
+def started_as():
+    """How the builder was started, for the commands that it prints."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return "python -m builder"
+    return f"python {quote([sys.argv[0]])}"
+
+
+def quote(words):
+    """Words as one types them in a shell."""
+    if os.name == "nt":
+        return subprocess.list2cmdline(words)
+    return shlex.join(words)
+
+
+def short_path(path):
+    """A path as text, relative if it lies in the current folder."""
+    path = path.absolute()
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

@@ -1,4 +1,4 @@
-"""Fixtures: the default secret, the bundle in puzzle/, certificates, a small puzzle, the builder in this process."""
+"""Fixtures: the default secret, its bundle and certificates, a small puzzle, the builder itself."""
 
 import sys
 
@@ -6,9 +6,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-sys.dont_write_bytecode = (
-    True  # compiled code names the folders of this machine, and puzzle/ is handed out
-)
+# Compiled code names the folders of this machine, and puzzle/ is handed out.
+sys.dont_write_bytecode = True
 torch.set_num_threads(1)  # as the builder and guess.py do
 
 from builder import __main__  # noqa: E402
@@ -57,14 +56,14 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Calls the builder in this process, in a temporary folder. Returns its status, output and errors."""
+    """Calls the builder in this process, in a temporary folder: its status, output and errors."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["builder", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["builder/__main__.py", *map(str, arguments)])
         try:
             status = __main__.main()
-        except SystemExit as end:
+        except SystemExit as end:  # --help and --version
             status = end.code
         return status, *capsys.readouterr()
 

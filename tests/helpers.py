@@ -1,4 +1,4 @@
-"""What tests share besides their fixtures: paths, scripts run as processes, networks made for a test."""
+"""What tests share besides fixtures: paths, scripts run as processes, networks made for a test."""
 
 import subprocess
 import sys
@@ -15,7 +15,10 @@ GUESS = PUZZLE / "guess.py"
 
 
 def run(*command, cwd=ROOT, **options):
-    """Runs python with these arguments, a warning being an error. Returns the finished process, its output as text."""
+    """Runs python with these arguments, a warning being an error.
+
+    Returns the finished process, its output as text.
+    """
     return subprocess.run(
         [sys.executable, "-W", "error", *map(str, command)],
         cwd=cwd,
@@ -33,7 +36,7 @@ def guess(*arguments, **options):
 
 
 def sentence(process, status=2):
-    """The one line that a process wrote when it refused. Asserts its status, and that it wrote no other line."""
+    """The one line that a process wrote when it refused: asserts its status and that line."""
     assert process.returncode == status, process.stderr
     assert process.stderr.count("\n") == 1, process.stderr
     return process.stderr

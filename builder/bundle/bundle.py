@@ -1,42 +1,41 @@
-"""The bundle, which is what solvers get: where it may be written, whether it is whole, and how it is packed."""
+"""The bundle, which is what solvers get: where it may be written, whether it is whole, its zip."""
 
 import io
-import re
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
+from builder.bundle.added import added_files, check_added_files
+from builder.bundle.checksum import essence, is_untouched
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
-from builder.bundle.texts import is_untouched, make_notebook, make_readme
+from builder.bundle.names import FILES, GUESS, MODEL, NOTEBOOK, README, REQUIREMENTS, WEIGHTS
+from builder.bundle.texts import make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
+from builder.network.model import tokenize
 from builder.network.weights import load
-from builder.puzzle_file.texts import check_text
-from builder.puzzle_file.toml_file import decode
 
 BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
-GUESS, REQUIREMENTS, README, NOTEBOOK = "guess.py", "requirements.txt", "README.md", "start.ipynb"
-MODEL, WEIGHTS = "classifier/model.py", "classifier/torch_state_dict"
-# In the order they are written: the weights last, so the old network answers until then.
-FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, WEIGHTS)
-SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
-MADE_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__"}
+TEXTS = (README, NOTEBOOK)  # what a build makes of the author's words
+MADE_BY_BROWSING = (".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__")
+# A zip knows no year before 1980, and a file of 1980 may be of 1979 further west.
+PACKED_ON = (2000, 1, 1, 0, 0, 0)
 
 
 def check_folder(folder):
-    """Raises PuzzleError unless a bundle can be written into the folder, and nothing of the author's is lost by it.
+    """Raises PuzzleError unless a bundle can be written into the folder, and nothing is lost by it.
 
     The folder is new, empty, or holds a bundle, whole or not; other files in it are kept.
     """
-    if not (folder / MODEL).is_file() and not any(
-        folder.glob(f"{DRAFTS}*")
-    ):  # neither a bundle nor a killed build
+    is_bundle = (folder / MODEL).is_file()
+    was_killed = any(folder.glob(f"{DRAFTS}*"))
+    if not is_bundle and not was_killed:
         for path in sorted(folder.glob("*")):
-            if path.name not in MADE_BY_SYSTEMS:
+            if path.name not in MADE_BY_BROWSING:
                 raise PuzzleError(
-                    f"{folder} holds {path.name} and is no bundle: a bundle needs a folder of its own"
+                    f"{folder} holds {path.name} and is no bundle:"
+                    " a bundle needs a folder of its own"
                 )
-    for path in (folder / README, folder / NOTEBOOK):
+    for path in (folder / name for name in TEXTS):
         if path.is_file() and not is_untouched(path.read_bytes()):
             raise PuzzleError(
                 f"{path} was edited by hand, and a build would replace it: give it another name"
@@ -44,81 +43,75 @@ def check_folder(folder):
     check_writable(folder)
 
 
-def check_added_files(folder, secret):
-    """Raises PuzzleError where a file of the author's in the folder tells the secret."""
-    for path in added_files(folder):
-        content = path.read_bytes()
-        is_puzzle_file = all(
-            re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in (b"code", b"pictures")
-        )
-        if is_puzzle_file or MADE_HERE in content or SAVED_ANSWER in content:
-            what = "puzzle file" if is_puzzle_file else "sheet, a zip or a saved answer"
-            raise PuzzleError(
-                f"{path} is a {what}, and solvers would get it: move it out of the bundle"
-            )
-        check_text(
-            f"the name {path.relative_to(folder)}", path.relative_to(folder).as_posix(), secret.code
-        )
-        with suppress(UnicodeDecodeError):  # it is no text
-            check_text(path, decode(content), secret.code)
-
-
-def added_files(folder):
-    """The author's own files in a bundle's folder, which are handed out with it. Hidden files and links are not."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not path.is_symlink()
-        and path.relative_to(folder).as_posix() not in FILES
-        and not any(
-            part.startswith(".") or part in MADE_BY_SYSTEMS
-            for part in path.relative_to(folder).parts
-        )
-    ]
+def check_own(folder, secret):
+    """Raises PuzzleError if the folder holds the bundle of another puzzle."""
+    try:
+        network = load((folder / WEIGHTS).read_bytes())
+    except (OSError, PuzzleError):  # no bundle, or a damaged one, which a build mends
+        return
+    if len(secret.code) < len(network.embedding.position):
+        if network(tokenize(secret.code)).item() > 0.5:
+            return
+    raise PuzzleError(
+        f"{folder} holds the bundle of another puzzle, or of another code:"
+        " choose another folder, or delete this one"
+    )
 
 
 def write(folder, secret, certificate):
-    """Writes a certified bundle into the folder, replacing the one that lies there. Files beside it are kept.
+    """Writes a certified bundle into the folder, replacing the one there. Other files are kept.
 
-    Raises PuzzleError where the certificate does not hold or check_folder says no, Failure where the disk fails.
+    Raises PuzzleError if the certificate doesn't hold or check_folder refuses the folder, and
+    Failure if the disk fails.
     """
     if not certificate.holds:
-        raise PuzzleError("a bundle is written only when its certificate holds")
+        raise PuzzleError("a bundle is written only if its certificate holds")
     check_folder(folder)
     check_added_files(folder, secret)
+    write_files(folder, make_files(secret, certificate.weights))
+
+
+def make_files(secret, weights):
+    """The files of a bundle in the order in which they are written: {path in the folder: bytes}."""
+    network = load(weights)
     contents = {
         **_common_files(),
-        **_puzzle_texts(secret, certificate.weights),
-        WEIGHTS: certificate.weights,
+        README: make_readme(secret, network),
+        NOTEBOOK: make_notebook(secret, network),
+        WEIGHTS: weights,
     }
-    write_files(folder, {name: contents[name] for name in FILES})
+    return {name: contents[name] for name in FILES}
 
 
 def _common_files():
-    copied = {name: (PUZZLE / name).read_bytes() for name in (GUESS, REQUIREMENTS)}
-    return {**copied, MODEL: (BUILDER / "network" / "model.py").read_bytes()}
-
-
-def _puzzle_texts(secret, weights):
-    network = load(weights)
-    return {
-        README: make_readme(secret, network, weights),
-        NOTEBOOK: make_notebook(secret, network, weights),
+    """The files that are the same in all bundles."""
+    sources = {
+        MODEL: BUILDER / "network" / "model.py",
+        GUESS: PUZZLE / GUESS,
+        REQUIREMENTS: PUZZLE / REQUIREMENTS,
     }
+    return {name: _unix_lines(path.read_bytes()) for name, path in sources.items()}
+
+
+def _unix_lines(content):
+    """A text (bytes) without the line ends that git gives it on Windows."""
+    return content.replace(b"\r\n", b"\n")
 
 
 def read(folder):
-    """The bundle's files, {path in the folder: bytes}, and its network. Raises PuzzleError unless it is whole."""
+    """The bundle's files, {path in the folder: bytes}, and its network.
+
+    Raises PuzzleError if a file is missing, Failure if one is damaged.
+    """
     for name in FILES:
         if not (folder / name).is_file():
             raise PuzzleError(f"{folder} is not a whole bundle: {name} is missing, so build it")
     contents = {name: (folder / name).read_bytes() for name in FILES}
-    changed = [name for name, content in _common_files().items() if contents[name] != content]
-    if changed:
-        raise Failure(
-            f"{folder / changed[0]} is not what this builder writes: build the bundle again"
-        )
+    for name, content in _common_files().items():
+        if _unix_lines(contents[name]) != content:
+            raise Failure(
+                f"{folder / name} is not what this builder writes: build the bundle again"
+            )
     try:
         return contents, load(contents[WEIGHTS])
     except PuzzleError as error:
@@ -126,36 +119,34 @@ def read(folder):
 
 
 def check_texts(folder, secret, contents):
-    """Raises Failure where a bundle's texts are not the ones that a build writes for this secret and these weights."""
-    expected = _puzzle_texts(secret, contents[WEIGHTS])
-    changed = [name for name, content in expected.items() if contents[name] != content]
-    if changed:
-        why = (
-            "belongs to another build"
-            if is_untouched(contents[changed[0]])
-            else "was edited by hand: move it away"
-        )
-        raise Failure(f"{folder / changed[0]} {why}; build the bundle again")
+    """Raises Failure if a bundle's texts are not those that a build writes for this secret."""
+    expected = make_files(secret, contents[WEIGHTS])
+    for name in TEXTS:
+        if essence(contents[name]) != essence(expected[name]):
+            if is_untouched(contents[name]):
+                why = "belongs to another build"
+            else:
+                why = "was edited by hand: move it away"
+            raise Failure(f"{folder / name} {why}; build the bundle again")
 
 
-def pack(folder, path):
-    """Packs the bundle in a folder as a zip with one folder of that name, with what the author added to it.
+def pack(folder, secret, path):
+    """Packs the bundle in a folder as a zip with one folder of that name, with the author's files.
 
-    Order, times and modes are fixed and nothing is compressed, so one bundle packs to the same bytes everywhere.
-    Raises PuzzleError as read does, Failure where the disk fails.
+    The texts are packed as a build writes them, whatever running a notebook or git made of them.
+    Order, times and modes are fixed and nothing is compressed, so one bundle packs to the same
+    bytes everywhere. Raises PuzzleError as read does, Failure if the disk fails.
     """
     contents, _ = read(folder)
-    contents |= {
-        added.relative_to(folder).as_posix(): added.read_bytes() for added in added_files(folder)
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    packed = make_files(secret, contents[WEIGHTS])
+    for added in added_files(folder):
+        packed[added.relative_to(folder).as_posix()] = added.read_bytes()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = MADE_HERE
-        for name, content in contents.items():
-            entry = zipfile.ZipInfo(
-                f"{folder.resolve().name}/{name}", date_time=(1980, 1, 1, 0, 0, 0)
-            )
+        for name, content in packed.items():
+            entry = zipfile.ZipInfo(f"{folder.resolve().name}/{name}", date_time=PACKED_ON)
             entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    write_files(path.parent, {path.name: packed.getvalue()})
+    write_files(path.parent, {path.name: buffer.getvalue()})

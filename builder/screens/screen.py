@@ -7,21 +7,27 @@ from rich.text import Text
 
 from builder.words import counted
 
-NARROWEST = 20  # columns; some systems tell a width of 0 or 1
-WIDE = 90  # columns; where there are fewer, what was found stands below its promise, not beside it
+NARROWEST = 20  # columns; some systems report a width of 0 or 1
+WIDE = 90  # columns; if there are fewer, what was found stands below its promise, not beside it
 
 
 class Screen:
-    """Tells the author what happens: with moving progress in a terminal, in lines that stay everywhere."""
+    """Shows the author what happens: progress that moves in a terminal, and lines that stay."""
 
     def __init__(self, console=None):
         """console: a rich Console; by default one for the standard output."""
         self.console = console or Console(highlight=False, markup=False)
         if self.console.width < NARROWEST:
             self.console.width = 80
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30)
+        # FORCE_COLOR makes rich call a log a terminal, and cursor codes don't belong into a log.
+        self.is_terminal = self.console.is_terminal and self.console.file.isatty()
         self.progress = Progress(
-            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            console=self.console,
+            transient=True,
+            disable=not self.is_terminal,
         )
         self.task = self.progress.add_task("", start=False)
 
@@ -42,13 +48,16 @@ class Screen:
         self.progress.update(self.task, description=description, total=None)
 
     def proving(self, nodes, settled_share):
-        """Called during the certificate's search. settled_share: the part of all inputs that is settled, 0 to 1."""
+        """Called during the certificate's search.
+
+        nodes: how many it has looked at. settled_share: the settled part of all inputs, 0 to 1.
+        """
         description = f"proving: {counted(nodes, 'step')}"
         self.progress.update(self.task, description=description, total=1, completed=settled_share)
 
     def note(self, sentence, whole=False, style=""):
-        """Shows a sentence. whole: it is not wrapped, so that a path or a command in it can be copied."""
-        self.console.print(Text(sentence, style), soft_wrap=whole or not self.console.is_terminal)
+        """Shows a sentence. whole: it isn't wrapped, so that a command in it can be copied."""
+        self.console.print(Text(sentence, style), soft_wrap=whole or not self.is_terminal)
 
     def certified(self, certificate, code):
         """Shows a certificate that holds, in one sentence."""
@@ -59,7 +68,7 @@ class Screen:
         )
 
     def certificate(self, certificate):
-        """Shows a certificate: what each promise means to a solver, its limit, what was found, and whether it holds."""
+        """Shows what each promise means to a solver, its limit, what was found, and a verdict."""
         self.note(f"Certificate: {counted(certificate.inputs, 'number')}", style="bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for promise in certificate.promises:
@@ -73,5 +82,5 @@ class Screen:
         self.console.print(table)
 
     def attack(self, attack):
-        """Shows what an attack costs, red where it finds the code."""
+        """Shows what an attack costs: in red if it finds the code."""
         self.note(f"attack: {attack.sentence}", style="red" if attack.found else "green")

@@ -1,4 +1,4 @@
-"""The author's sheet: what solvers will see of a puzzle, on one page, for the author's eyes only."""
+"""The author's sheet: what solvers will see of a puzzle, on one page, for the author alone."""
 
 import io
 
@@ -45,7 +45,7 @@ def draw_sheet(secret, certificate, path):
 
 def _numbers(secret, certificate):
     """The numbers on the sheet, and what each of them is: {number: words}."""
-    example = draw_examples(secret, secret.max_digits, certificate.weights)[0]
+    example = draw_examples(secret)[0]
     numbers = {example: "a random wrong number"}
     numbers |= {code: "the closest wrong number" for code in certificate.hardest_codes[:1]}
     numbers |= {secret.code[:-1]: "the code without its last digit", secret.code: "the code"}

@@ -1,0 +1,101 @@
+"""What an author added to a bundle: which files solvers get, which stay, which tell the code."""
+
+import re
+from contextlib import suppress
+from fnmatch import fnmatch
+
+from builder.bundle.files import DRAFTS, MADE_HERE
+from builder.bundle.names import FILES
+from builder.errors import PuzzleError
+from builder.puzzle_file.texts import check_text
+from builder.puzzle_file.toml_file import decode
+
+SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
+MOVE = "move it out of the bundle"
+
+# Files and folders that systems, editors, sync programs and tools leave behind. They aren't packed.
+MADE_BY_PROGRAMS = (
+    ".*",  # hidden: .git, .DS_Store, .ipynb_checkpoints, .venv
+    "Thumbs.db",
+    "desktop.ini",
+    "Icon\r",
+    "__MACOSX",
+    "__pycache__",
+    "*.pyc",
+    "*.egg-info",
+    "node_modules",
+    "venv",
+    "env",
+    "*~",  # copies that editors keep
+    "#*#",
+    "*.bak",
+    "*.orig",
+    "*.swp",
+    "*.swo",
+    "*.tmp",
+    "~*",  # an open document's lock: ~$letter.docx, ~lock.letter.odt#
+    "*.part",
+    "*.crdownload",
+    "*.sync-conflict-*",
+    "*conflicted copy*",
+)
+ENVIRONMENT = "pyvenv.cfg"  # stands in every virtual environment, whatever its folder is called
+
+
+def added_files(folder):
+    """The author's own files in a bundle's folder, which are handed out with it: sorted paths."""
+    return _survey(folder, folder)[0]
+
+
+def left_out(folder):
+    """What lies in a bundle's folder and is not handed out, because programs made it: sorted paths.
+
+    Of a folder that is left out, the folder alone is named. So are links.
+    """
+    return _survey(folder, folder)[1]
+
+
+def check_added_files(folder, secret):
+    """Raises PuzzleError if a file of the author's in the folder tells the secret."""
+    for path in added_files(folder):
+        content = path.read_bytes()
+        if is_puzzle_file(content):
+            raise PuzzleError(f"{path} is a puzzle file, and solvers would get it: {MOVE}")
+        if MADE_HERE in content or SAVED_ANSWER in content:
+            raise PuzzleError(
+                f"{path} is a sheet, a zip or a saved answer, and solvers would get it: {MOVE}"
+            )
+        name = path.relative_to(folder).as_posix()
+        check_text(f"the name {name}", name, secret.code)
+        with suppress(UnicodeDecodeError):  # it is no text
+            check_text(path, decode(content), secret.code)
+
+
+def is_puzzle_file(content):
+    """Whether the content (bytes) of a file is that of a puzzle file, finished or not."""
+    keys = (b"code", b"pictures")
+    return all(re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in keys)
+
+
+def _survey(folder, bundle):
+    """The files in a folder of the bundle that are handed out, and what is left out: two lists."""
+    handed_out = []
+    stays = []
+    for path in sorted(folder.glob("*")):
+        if path.relative_to(bundle).as_posix() in FILES or path.name.startswith(DRAFTS):
+            continue
+        if _is_made_by_programs(path):
+            stays.append(path)
+        elif path.is_dir():
+            deeper = _survey(path, bundle)
+            handed_out += deeper[0]
+            stays += deeper[1]
+        else:
+            handed_out.append(path)
+    return handed_out, stays
+
+
+def _is_made_by_programs(path):
+    if path.is_symlink() or (path / ENVIRONMENT).is_file():
+        return True
+    return any(fnmatch(path.name, pattern) for pattern in MADE_BY_PROGRAMS)

@@ -1,0 +1,10 @@
+"""What the files of a bundle are called."""
+
+GUESS = "guess.py"
+REQUIREMENTS = "requirements.txt"
+README = "README.md"
+NOTEBOOK = "start.ipynb"
+MODEL = "classifier/model.py"
+WEIGHTS = "classifier/torch_state_dict"
+# In the order in which they are written: the weights last, so the old network answers until then.
+FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, WEIGHTS)

@@ -1,0 +1,292 @@
+"""The builder's command line: trains, certifies and writes a puzzle.
+
+  python -m builder                          build the default puzzle, in puzzle/
+  python -m builder --new 310535 key.toml    write a puzzle file to draw on
+  python -m builder key.toml --sheet         build key/, draw what solvers see
+  python -m builder key.toml --check --zip   certify key/, pack key.zip
+
+A puzzle file is TOML: the code, the pictures, a title, a story. --new writes
+one with all its keys. The bundle, its zip and the sheet lie beside it. A build
+keeps files that you added to the bundle, such as a letter, and --zip packs
+them. It replaces no README.md or start.ipynb that you edited, and it hands out
+no file that holds the code.
+"""
+
+import tomllib
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.bundle.added import is_puzzle_file
+from builder.errors import PuzzleError
+from builder.interrupts import delayed_interrupt
+from builder.puzzle_file.blank import blank_puzzle
+from builder.puzzle_file.secret import Secret
+from builder.words import quote, short_path, started_as
+
+BUILDER = Path(__file__).resolve().parent
+ROOT = BUILDER.parent
+GHOST = BUILDER / "ghost.toml"
+PUZZLE = ROOT / "puzzle"
+MAX_SEED = 2**63 - 1
+IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+
+
+def run(arguments):
+    """Does what the arguments (a list of strings) ask for. Raises PuzzleError."""
+    wanted = make_parser().parse_args(arguments)
+    if wanted.new is not None:
+        write_new(wanted)
+        return
+    choices = resolve(wanted)
+    secret = Secret.read(choices.puzzle)
+    with delayed_interrupt():  # torch takes a second, so mistakes above need not wait for it
+        from builder import commands
+    commands.run(choices, secret)
+
+
+class Parser(ArgumentParser):
+    """An ArgumentParser whose errors are one sentence."""
+
+    def error(self, message):
+        raise PuzzleError(f"{message}; --help lists what is possible")
+
+
+def make_parser():
+    """The parser of the command line. Its options say what they do."""
+    parser = Parser(
+        usage=f"{started_as()} [puzzle] [options]",
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "puzzle",
+        nargs="?",
+        type=to_path,
+        help="a puzzle file (default: the default puzzle)",
+    )
+    parser.add_argument(
+        "--new",
+        metavar="CODE",
+        help="write a new puzzle file for this code, or print it if no file is named",
+    )
+    parser.add_argument(
+        "--out",
+        type=to_path,
+        metavar="DIR",
+        help="the folder for the bundle (default: named like the puzzle file, beside it)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="where training starts from (default: 0); each gives another network",
+    )
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="build nothing, certify the bundle that is there",
+    )
+    parser.add_argument(
+        "--attack",
+        action="store_true",
+        help="say how soon solvers find the code, attack by attack",
+    )
+    parser.add_argument(
+        "--zip",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="pack the bundle for solvers (default: named like the bundle, beside it)",
+    )
+    parser.add_argument(
+        "--sheet",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="draw what solvers see, for you alone (default: beside the bundle)",
+    )
+    parser.add_argument("--version", action="version", version=f"Attention Codes {version()}")
+    return parser
+
+
+def to_path(text):
+    """A path as it was typed; shells leave the ~ of --out=~/puzzles alone."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such home
+        return Path(text)
+
+
+def version():
+    """The version that pyproject.toml names."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)["project"]["version"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the author asked for, with every path filled in.
+
+    puzzle: the puzzle file. is_default: whether it is the one in builder/.
+    folder: the bundle's folder. is_named: whether the author named it.
+    checks: whether the bundle is certified as it lies there, and nothing is built.
+    seed: where training starts from.
+    attacks: whether the attack report is shown.
+    zip, sheet: the files to write, None if they are not wanted.
+    """
+
+    puzzle: Path
+    is_default: bool
+    folder: Path
+    is_named: bool
+    checks: bool
+    seed: int
+    attacks: bool
+    zip: Path | None
+    sheet: Path | None
+
+    def command(self, *options):
+        """The command, as one would type it, that does something with this puzzle."""
+        words = [] if self.is_default else [short_path(self.puzzle)]
+        return f"{started_as()} {quote([*words, *options])}".strip()
+
+
+def resolve(wanted):
+    """The Choices in the parsed arguments. Raises PuzzleError if they conflict."""
+    is_default = wanted.puzzle is None or wanted.puzzle.resolve() == GHOST
+    puzzle = GHOST if is_default else wanted.puzzle
+    if not is_default:
+        check_puzzle_name(puzzle)
+    check_conflicts(wanted)
+    named = wanted.out
+    if wanted.check:
+        named = to_path(wanted.check)
+    if named:
+        folder = named
+    elif is_default:
+        folder = PUZZLE
+    else:
+        folder = puzzle.with_suffix("")
+    if folder.suffix == ".toml":
+        option = "--out" if wanted.out else "--check"
+        raise puzzle_file_first(option, folder)
+    builds = wanted.check is None
+    if builds and not is_default and folder.resolve() == PUZZLE:
+        raise PuzzleError(f"{folder} is the default puzzle's folder: choose another one with --out")
+    bundle = folder.resolve()
+    zip_file = output_file("--zip", wanted.zip, bundle.with_name(f"{bundle.name}.zip"))
+    sheet = output_file("--sheet", wanted.sheet, bundle.with_name(f"{bundle.name}-sheet.png"))
+    if not named and not wanted.puzzle and (zip_file or sheet):
+        check_default_is_meant()
+    return Choices(
+        puzzle=puzzle,
+        is_default=is_default,
+        folder=folder,
+        is_named=named is not None,
+        checks=not builds,
+        seed=wanted.seed or 0,
+        attacks=wanted.attack,
+        zip=zip_file,
+        sheet=sheet,
+    )
+
+
+def check_conflicts(wanted):
+    """Raises PuzzleError if options don't go together, or a seed is none."""
+    checks = wanted.check is not None
+    if checks and wanted.out:
+        raise PuzzleError(
+            "--check builds nothing, and --out says where to build: name the bundle behind --check,"
+            f" as in {quote(['--check', str(wanted.out)])}"
+        )
+    if checks and wanted.seed is not None:
+        raise PuzzleError("--check builds nothing, so --seed does not go with it")
+    if wanted.seed is not None and not 0 <= wanted.seed <= MAX_SEED:
+        raise PuzzleError("--seed must be a whole number from 0 to 2**63 - 1")
+
+
+def puzzle_file_first(option, path):
+    """The error if a puzzle file stands behind an option that takes another path."""
+    command = f"{started_as()} {quote([str(path), option])}"
+    return PuzzleError(f"{option} takes no puzzle file; it comes first: {command}")
+
+
+def output_file(option, text, default):
+    """The file that an option names, the default if it names none, None if the option is absent."""
+    if text is None:
+        return None
+    if not text:
+        return default
+    named = to_path(text)
+    if named.suffix.lower() != default.suffix:
+        if named.suffix == ".toml":
+            raise puzzle_file_first(option, named)
+        raise PuzzleError(f"{option} needs a file name that ends in {default.suffix}, not {text}")
+    return named
+
+
+def check_puzzle_name(puzzle):
+    """Raises PuzzleError, which names the right command, if no puzzle file can have such a name."""
+    if puzzle.suffix == ".toml" and puzzle.is_file():
+        return
+    written = puzzle.with_name(f"{puzzle.stem.removesuffix('.toml')}.toml")  # valentine.toml.txt
+    if puzzle.is_dir():
+        hint = "a puzzle file ends in .toml"
+        if written.is_file():
+            hint = f"its puzzle file is {written}: {started_as()} {quote([str(written)])}"
+        raise PuzzleError(f"{puzzle} is a folder; {hint}")
+    if puzzle.is_file():
+        hint = "rename it, or give the file that does"
+        if puzzle.stem.endswith(".toml"):
+            hint = f"rename it to {written.name}"
+        if puzzle.suffix.lower() in IMAGES:
+            hint = f'an image belongs into one, as in pictures = ["{puzzle.name}"]'
+        raise PuzzleError(f"{puzzle}: a puzzle file's name ends in .toml: {hint}")
+    doubled = puzzle.with_name(f"{puzzle.name}.txt")  # Windows hides such an ending
+    if doubled.is_file():
+        raise PuzzleError(
+            f"{puzzle} does not exist, but {doubled.name} does: rename it to {puzzle.name}"
+        )
+    if written != puzzle and written.is_file():
+        raise PuzzleError(
+            f"{puzzle} does not exist, but {written.name} does:"
+            f" {started_as()} {quote([str(written)])}"
+        )
+    raise PuzzleError(
+        f"{puzzle} does not exist: {started_as()} --new CODE {quote([str(written)])} writes one"
+    )
+
+
+def check_default_is_meant():
+    """Raises PuzzleError if a puzzle file lies in the current folder, and none was named."""
+    for found in sorted(Path().glob("*.toml")):
+        if found.is_file() and is_puzzle_file(found.read_bytes()):
+            raise PuzzleError(
+                f"this would hand out the default puzzle, and {found} lies here:"
+                f" {started_as()} {quote([str(found), '--check', '--zip'])} packs yours;"
+                f" name {short_path(GHOST)} if you mean the default"
+            )
+
+
+def write_new(wanted):
+    """Writes a blank puzzle file for a new code, or prints it. Raises PuzzleError."""
+    others = (wanted.out, wanted.check, wanted.zip, wanted.sheet, wanted.seed)
+    if wanted.attack or others != (None,) * len(others):
+        raise PuzzleError("--new writes a puzzle file, and no other option goes with it")
+    text = blank_puzzle(wanted.new)
+    if wanted.puzzle is None:
+        print(text, end="")
+        return
+    if wanted.puzzle.suffix != ".toml":
+        raise PuzzleError(f"{wanted.puzzle}: a puzzle file's name ends in .toml")
+    try:
+        with open(wanted.puzzle, "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise PuzzleError(f"{wanted.puzzle} is there already: choose another name") from error
+    except OSError as error:
+        raise PuzzleError(f"{wanted.puzzle} cannot be written: {error.strerror}") from error
+    print(f"puzzle file: {wanted.puzzle}")
+    print(f"draw on it, then build it: {started_as()} {quote([str(wanted.puzzle), '--sheet'])}")

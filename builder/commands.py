@@ -1,0 +1,140 @@
+"""What the builder does for an author: it builds a bundle or checks one, and then hands it out."""
+
+import time
+
+import torch
+
+from builder.attacks.attack import report, verdict
+from builder.bundle import bundle
+from builder.bundle.added import added_files, check_added_files, left_out
+from builder.bundle.files import check_replaceable
+from builder.errors import Failure, PuzzleError
+from builder.network.weights import load
+from builder.proof.certify import certify
+from builder.puzzle_file.advice import advise
+from builder.screens.screen import Screen
+from builder.training.train import train
+from builder.words import quote, short_path
+
+
+def run(choices, secret):
+    """Does what the author chose, and shows it on the standard output. Raises PuzzleError."""
+    torch.set_num_threads(1)  # small operations: more threads wait longer than they compute
+    screen = Screen()
+    if choices.checks:
+        certificate = check(choices, secret, screen)
+    else:
+        certificate = build(choices, secret, screen)
+    hand_out(choices, secret, certificate, screen)
+
+
+def check_outputs(choices):
+    """Raises PuzzleError, before any work, if a file can't be written or lies inside the bundle."""
+    outputs = [path for path in (choices.zip, choices.sheet) if path]
+    authors = outputs if choices.is_default else [choices.puzzle, *outputs]
+    for path in authors:
+        if choices.folder.resolve() in path.resolve().parents:
+            raise PuzzleError(f"{path} is inside the bundle, which solvers get: put it elsewhere")
+    for path in outputs:
+        check_replaceable(path)
+
+
+def build(choices, secret, screen):
+    """Trains a network until its certificate holds, and writes the bundle. Returns the certificate.
+
+    Raises PuzzleError if the bundle can't be written, Failure if no seed learns the code.
+    """
+    bundle.check_folder(choices.folder)
+    check_outputs(choices)
+    if choices.is_named:  # otherwise it is the folder that is named like the puzzle file
+        bundle.check_own(choices.folder, secret)
+    check_added_files(choices.folder, secret)
+    for sentence in advise(secret):
+        screen.note(f"advice: {sentence}", style="yellow")
+    start = time.perf_counter()
+    with screen:
+        for training_round in train(secret, choices.seed, watch=screen.proving):
+            screen.learning(training_round)
+            certificate = training_round.certificate
+            if certificate and not certificate.holds:
+                screen.note(f"seed {training_round.seed} did not learn the code")
+    if not certificate.holds:
+        screen.certificate(certificate)
+        remedy = "another drawing"
+        if secret.decoys:
+            remedy += ", one drawing more, or no decoys"
+        raise Failure(f"no seed learned the code, so nothing is written: try {remedy}")
+    seconds = time.perf_counter() - start
+    screen.note(f"learned in {seconds:.2f} s (seed {training_round.seed})")
+    bundle.write(choices.folder, secret, certificate)
+    screen.certified(certificate, secret.code)
+    return certificate
+
+
+def check(choices, secret, screen):
+    """Certifies the bundle that lies in the folder. Returns the certificate.
+
+    Raises PuzzleError if there is no bundle, Failure unless the certificate holds.
+    """
+    check_outputs(choices)
+    if not choices.folder.exists():
+        command = choices.command()
+        raise PuzzleError(f"{choices.folder} does not exist yet: {command} builds it")
+    contents, network = bundle.read(choices.folder)
+    puzzle = short_path(choices.puzzle)
+    sizes = tuple(network.arrangement.tolist()), len(network.embedding.position) - 1
+    if sizes != (secret.arrangement, secret.max_digits):
+        raise Failure(
+            f"{choices.folder} is not the bundle of {puzzle}: put its own puzzle file first"
+        )
+    with screen:
+        certificate = certify(network, secret, screen.proving)
+    screen.certificate(certificate)
+    if not certificate.holds:
+        raise Failure(
+            f"{choices.folder} is not certified for {puzzle}: if that was changed, build again"
+        )
+    bundle.check_texts(choices.folder, secret, contents)
+    check_added_files(choices.folder, secret)
+    return certificate
+
+
+def hand_out(choices, secret, certificate, screen):
+    """Shows how hard the puzzle is and what solvers get, writes the sheet and the zip."""
+    network = load(certificate.weights)
+    screen.note(f"verdict: {verdict(network, secret)}")
+    if choices.attacks:
+        for attack in report(network, secret):
+            screen.attack(attack)
+    show_bundle(choices.folder, screen)
+    if choices.sheet:
+        from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
+
+        draw_sheet(secret, certificate, choices.sheet)
+        screen.note(f"sheet: {short_path(choices.sheet)}, for your eyes only", whole=True)
+    if choices.zip:
+        bundle.pack(choices.folder, secret, choices.zip)
+        screen.note(f"zip: {short_path(choices.zip)}, for your solvers", whole=True)
+    else:
+        show_next_steps(choices, screen)
+
+
+def show_bundle(folder, screen):
+    """Shows where the bundle is, which of the author's files belong to it, and which do not."""
+    screen.note(f"bundle: {short_path(folder)}", whole=True)
+    added = [path.relative_to(folder).as_posix() for path in added_files(folder)]
+    if added:
+        screen.note(f"handed out as well: {', '.join(added)}")
+    stays = [path.relative_to(folder).as_posix() for path in left_out(folder)]
+    if stays:
+        screen.note(f"left out, because programs made it: {', '.join(stays)}")
+
+
+def show_next_steps(choices, screen):
+    """Shows the two commands that an author types next."""
+    guess = short_path(choices.folder / "guess.py")
+    screen.note(f"try it: {quote(['python', guess])}", whole=True)
+    options = ["--check", "--zip"]
+    if choices.is_named:
+        options.insert(1, short_path(choices.folder))
+    screen.note(f"pack it: {choices.command(*options)}", whole=True)
