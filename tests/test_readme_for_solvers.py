@@ -1,9 +1,8 @@
-"""The solvers' README and notebook are true for their own bundle, whatever the puzzle, and give nothing away."""
+"""The solvers' README and notebook are true, whatever the puzzle, and give nothing away."""
 
 import json
 import os
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,11 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder.bundle import bundle
-from builder.bundle.texts import draw_examples, is_untouched, make_notebook, make_readme
+from builder.bundle.checksum import is_untouched
+from builder.bundle.texts import draw_examples, make_notebook, make_readme
 from builder.network.model import NeuralNetwork
 from builder.network.weights import dump
 from builder.puzzle_file.code import MAX_DIGITS
 from builder.puzzle_file.secret import Secret
+from builder.words import counted
 from tests.helpers import PUZZLE, run
 
 SHAPES = {  # code, heads, max_digits, n_hidden
@@ -28,26 +29,25 @@ SHAPES = {  # code, heads, max_digits, n_hidden
 
 
 def puzzle(code="2013", heads=3, max_digits=5, n_hidden=10, **texts):
-    """A secret, an untrained network for it, and its weights. The texts tell only the sizes of the network."""
-    pictures = tuple(((head % 2,),) for head in range(heads))
+    """A secret, and an untrained network for it; the texts depend on the network's sizes alone."""
+    size = 1 + len(code)
+    pictures = tuple(((head % 2 * 1.0,) * size,) * size for head in range(heads))
     torch.manual_seed(len(code))
-    network = NeuralNetwork(n_hidden, heads, max_digits)
-    return Secret(code, pictures, max_digits, **texts), network, dump(network)
+    return Secret(code, pictures, max_digits, **texts), NeuralNetwork(n_hidden, heads, max_digits)
 
 
 def readme(**texts):
     return make_readme(*puzzle(**texts)).decode()
 
 
-def lay_out(folder, secret, network, weights):
+def lay_out(folder, secret, network):
     """Writes a bundle into a folder, without a certificate."""
-    shutil.copytree(PUZZLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / bundle.WEIGHTS).write_bytes(weights)
-    (folder / bundle.README).write_bytes(make_readme(secret, network, weights))
-    (folder / bundle.NOTEBOOK).write_bytes(make_notebook(secret, network, weights))
+    for name, data in bundle.make_files(secret, dump(network)).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
-# Runs all that the README of the bundle here tells solvers to type, and the cells of the notebook, in one process.
+# Runs what the README of the bundle here tells solvers to type, and the notebook, in one process.
 SOLVER = """
 import json, re, runpy, shlex, sys
 from pathlib import Path
@@ -107,27 +107,31 @@ def test_the_notebook_is_valid_and_fresh():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_facts_are_those_of_the_network(shape):
-    secret, network, weights = puzzle(*SHAPES[shape])
-    text = make_readme(secret, network, weights).decode()
+    secret, network = puzzle(*SHAPES[shape])
+    text = make_readme(secret, network).decode()
     facts = dict(re.findall(r"^\| (.*?) \| (.*?) \|$", text, re.MULTILINE))
-    parameters = sum(tensor.numel() for tensor in network.state_dict().values())
-    sizes = f"{len(secret.pictures)} heads, {len(network.projection.bias)} hidden numbers per token, {parameters:,}"
-    longest = f"{secret.max_digits} digit" + "s" * (secret.max_digits > 1)
-    assert facts["sizes"].replace("head,", "heads,").startswith(sizes)
-    assert (
-        facts["inputs there are"] == f"{int('1' * secret.max_digits + '0'):,}, of at most {longest}"
-    )
-    assert f"A number has {'1 to ' * (secret.max_digits > 1)}{longest}, and" in text
+    parameters = sum(tensor.numel() for tensor in network.parameters())
+    heads = counted(len(secret.pictures), "head")
+    hidden = len(network.projection.bias)
+    sizes = f"{heads}, {hidden} hidden numbers per token, {parameters:,} parameters"
+    assert facts["sizes"] == sizes
+    longest = counted(secret.max_digits, "digit")
+    inputs = int("1" * secret.max_digits + "0")
+    assert facts["inputs there are"] == f"{inputs:,}, of at most {longest}"
+    if secret.max_digits == 1:
+        assert "A number has 1 digit, and" in text
+    else:
+        assert f"A number has 1 to {longest}, and" in text
 
 
-def test_the_ghosts_readme_fits_a_screen_and_the_bundles_texts_are_those_of_its_weights(
+def test_the_committed_readme_and_notebook_are_what_a_build_writes_and_the_readme_is_short(
     ghost, network
 ):
-    weights = (PUZZLE / bundle.WEIGHTS).read_bytes()
     committed = (PUZZLE / bundle.README).read_bytes()
-    assert committed == make_readme(ghost, network, weights)
-    assert (PUZZLE / bundle.NOTEBOOK).read_bytes() == make_notebook(ghost, network, weights)
-    assert len(committed.splitlines()) <= 52 and max(map(len, committed.splitlines())) <= 120
+    assert committed == make_readme(ghost, network)
+    assert (PUZZLE / bundle.NOTEBOOK).read_bytes() == make_notebook(ghost, network)
+    assert len(committed.splitlines()) <= 75
+    assert max(map(len, committed.splitlines())) <= 120
 
 
 @pytest.mark.parametrize("make", [make_readme, make_notebook])
@@ -156,43 +160,63 @@ def test_an_authors_words_come_out_unharmed():
 def test_an_edit_by_hand_is_noticed(make):
     made = make(*puzzle(title="cold"))
     assert is_untouched(made)
-    for edited in (
-        made.replace(b"cold", b"warm"),
-        b"x" + made,
-        made + b"\n",
-        made[:-1],
-        b"",
-        b"# Mine\n",
-    ):
-        assert edited != made and not is_untouched(edited)
+    for edited in (made.replace(b"cold", b"warm"), b"x" + made, made[:-9], b"", b"# Mine\n"):
+        assert edited != made
+        assert not is_untouched(edited)
+
+
+@pytest.mark.parametrize("make", [make_readme, make_notebook])
+def test_line_ends_of_windows_are_no_edit(make):
+    assert is_untouched(make(*puzzle()).replace(b"\n", b"\r\n"))
+
+
+def test_a_notebook_that_was_run_and_saved_is_no_edit_and_a_changed_cell_is_one():
+    notebook = json.loads(make_notebook(*puzzle()))
+    cells = notebook["cells"]
+    for cell in cells:
+        cell["id"] = cell["id"][::-1]
+        cell["source"] = "".join(cell["source"])  # as some programs save it
+        cell["metadata"] = {"collapsed": False}
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = 7
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["7\n"]}]
+    notebook["metadata"] = {"kernelspec": {"name": "venv", "display_name": "venv"}, "colab": {}}
+    cells.append({"cell_type": "code", "id": "new", "metadata": {}, "source": "", "outputs": []})
+    assert is_untouched(json.dumps(notebook).encode())
+    cells[-1]["source"] = "print(7)"
+    assert not is_untouched(json.dumps(notebook).encode())
 
 
 codes = st.text("0123456789", min_size=1, max_size=MAX_DIGITS)
 
 
-@given(codes, st.integers(1, MAX_DIGITS), st.binary(max_size=8))
-@example("7", 1, b"")
-@example("012", 3, b"")
-def test_examples_are_wrong_codes_that_the_network_takes(code, max_digits, weights):
+def with_code(code, max_digits):
+    """A secret whose one picture is all dark."""
+    size = 1 + len(code)
+    return Secret(code, (((0.0,) * size,) * size,), max_digits)
+
+
+@given(codes, st.integers(1, MAX_DIGITS))
+@example("7", 1)
+@example("012", 3)
+def test_examples_are_wrong_codes_that_the_network_takes(code, max_digits):
     max_digits = max(len(code), max_digits)
-    secret = Secret(code, ((0,),), max_digits)
-    examples = draw_examples(secret, max_digits, weights)
+    examples = draw_examples(with_code(code, max_digits))
     lengths = [len(drawn) for drawn in examples]
-    assert lengths == [
-        len(drawn) for drawn in draw_examples(replace(secret, code="9"), max_digits, b"")
-    ]
-    assert len(set(examples)) == 5 and lengths[0] == lengths[3] == lengths[4] == max_digits
+    assert lengths == [len(drawn) for drawn in draw_examples(with_code("9", max_digits))]
+    assert lengths[0] == lengths[3] == lengths[4] == max_digits
+    assert len(set(examples)) == 5
     for drawn in examples:
-        assert 1 <= len(drawn) <= max_digits and drawn.isdecimal()
-        assert drawn not in code and sorted(drawn) != sorted(code)
+        assert 1 <= len(drawn) <= max_digits
+        assert drawn.isdecimal()
+        assert drawn not in code
+        assert sorted(drawn) != sorted(code)
         assert len(code) < 3 or code not in drawn
 
 
-def test_examples_cannot_be_drawn_again_without_the_pictures():
-    secret, _, weights = puzzle()
-    other = replace(secret, pictures=secret.pictures[::-1] + secret.pictures)
-    assert draw_examples(secret, 5, weights) != draw_examples(other, 5, weights)
-    assert draw_examples(secret, 5, weights) != draw_examples(secret, 5, weights + b"x")
-    assert draw_examples(secret, 5, weights) == draw_examples(
-        replace(secret, title="x"), 5, weights
-    )
+def test_examples_depend_on_the_code_and_the_pictures_and_on_nothing_else():
+    secret, _ = puzzle()
+    examples = draw_examples(secret)
+    assert draw_examples(replace(secret, pictures=secret.pictures[::-1][1:])) != examples
+    assert draw_examples(replace(secret, code="2014")) != examples
+    assert draw_examples(replace(secret, title="x", story="y", difficulty="z")) == examples
