@@ -1,14 +1,20 @@
 """The solvers' README and notebook are true, whatever the puzzle, and give nothing away."""
 
+import io
 import json
 import os
 import re
+import shutil
+import sys
+import zipfile
 from dataclasses import replace
 
+import matplotlib
 import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib import pyplot
 
 from builder.bundle import bundle
 from builder.bundle.checksum import is_untouched
@@ -47,9 +53,9 @@ def lay_out(folder, secret, network):
         (folder / name).write_bytes(data)
 
 
-# Runs what the README of the bundle here tells solvers to type, and the notebook, in one process.
+# Runs what the README of the bundle here tells solvers to type, in one process.
 SOLVER = """
-import json, re, runpy, shlex, sys
+import re, runpy, shlex, sys
 from pathlib import Path
 
 text = Path("README.md").read_text(encoding="utf-8")
@@ -62,27 +68,119 @@ for command in commands:
         assert not end.code, command
 (snippet,) = re.findall(r"```python\\n(.*?)```", text, re.DOTALL)
 exec(snippet, {})
-names = {}
-notebook = json.loads(Path("start.ipynb").read_text(encoding="utf-8"))
-cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-for cell in cells:
-    exec("".join(cell["source"]), names)
-assert names["network"](names["batch"]).shape == (3,)
-assert len(names["figure"].axes) == 2 * len(names["matrices"])  # each with its colour bar
-print(len(commands), "commands and", len(cells), "cells")
+print(len(commands), "commands")
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", ["one digit", "sixteen digits"])
-def test_all_that_solvers_are_told_to_type_works_and_so_does_the_notebook(tmp_path, shape):
+def test_all_that_solvers_are_told_to_type_works(tmp_path, shape):
     lay_out(tmp_path / "bundle", *puzzle(*SHAPES[shape]))
-    environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(tmp_path / "bundle")}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "bundle")}
     ran = run("-c", SOLVER, cwd=tmp_path / "bundle", env=environment)
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
-    assert ran.stdout.endswith("5 commands and 5 cells\n")
+    assert ran.stdout.endswith("5 commands\n")
     assert re.search(r"^tensor\(\[[\d.e-]+\]\)$", ran.stdout, re.MULTILINE)  # without a grad_fn
     assert (tmp_path / "bundle" / "try.png").read_bytes().startswith(b"\x89PNG")
+
+
+# The notebook.
+
+
+@pytest.fixture
+def run_notebook(monkeypatch):
+    """Runs the cells of a notebook in a folder, as a fresh kernel would: returns its names."""
+    matplotlib.use("agg")
+
+    def run_notebook(notebook, folder, cells=None):
+        for name in [name for name in sys.modules if name.split(".")[0] == "classifier"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(sys, "path", sys.path[:])
+        monkeypatch.chdir(folder)
+        names = {}
+        sources = ["".join(cell["source"]) for cell in notebook["cells"] if "outputs" in cell]
+        for source in sources[:cells]:
+            exec(source, names)
+        return names
+
+    yield run_notebook
+    for name in [name for name in sys.modules if name.split(".")[0] == "classifier"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("tiles", [(3, 1, 1), (1, 2, 3)])
+def test_the_notebook_runs_and_shows_the_pictures_put_together(tmp_path, run_notebook, tiles):
+    pictures, down, across = tiles
+    secret, network = puzzle(heads=pictures * down * across)
+    network.arrangement.copy_(torch.tensor(tiles))
+    lay_out(tmp_path / "bundle", secret, network)
+    notebook = json.loads((tmp_path / "bundle" / "start.ipynb").read_bytes())
+    names = run_notebook(notebook, tmp_path / "bundle")
+    matrices = network.get_attention_matrices(network.embedding(names["tokens"]))
+    axes = [axis for axis in names["axes"].flat]
+    shown = [axis.images[0].get_array() for axis in axes]
+    for drawn, picture in zip(shown, network.get_pictures(matrices)[0], strict=True):
+        torch.testing.assert_close(torch.tensor(drawn), picture.detach())
+    labels = [label.get_text() for label in axes[0].get_xticklabels()]
+    is_one_head = down * across == 1
+    assert (labels == ["CLS", *names["number"]]) == is_one_head
+    assert names["network"](names["batch"]).shape == (3,)
+    pyplot.close(names["figure"])
+
+
+def test_the_notebooks_letters_are_checked_against_the_network(tmp_path, run_notebook):
+    lay_out(tmp_path / "bundle", *puzzle())
+    notebook = json.loads((tmp_path / "bundle" / "start.ipynb").read_bytes())
+    (cell,) = [cell for cell in notebook["cells"] if cell["id"] == "circuits"]
+    right = cell["source"]
+    for line, wrong in (
+        ("W_O = W_V @ projection\n", "W_O = projection\n"),
+        ("b_O = (b_V @ projection).sum(0) +", "b_O ="),
+        ("looks = scores.softmax(-1)\n", "looks = (scores / 10**0.5).softmax(-1)\n"),
+        (" + b_K).transpose", ").transpose"),
+    ):
+        assert line in "".join(right)
+        cell["source"] = "".join(right).replace(line, wrong)
+        with pytest.raises(AssertionError, match="not close"):
+            run_notebook(notebook, tmp_path / "bundle")
+    pyplot.close("all")
+
+
+def test_the_notebook_finds_its_puzzle_beside_it_below_it_and_in_a_zip(tmp_path, run_notebook):
+    secret, network = puzzle()
+    bundled = tmp_path / "made" / "party"
+    lay_out(bundled, secret, network)
+    notebook = json.loads((bundled / "start.ipynb").read_bytes())
+    bundle.pack(bundled, secret, tmp_path / "made" / "party.zip")
+    for name in ("above", "unpacked", "zipped"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "above" / "zips").mkdir()
+    shutil.copytree(bundled, tmp_path / "above" / "zips" / "party")
+    shutil.copytree(bundled, tmp_path / "unpacked" / "party")
+    shutil.copy(tmp_path / "made" / "party.zip", tmp_path / "zipped" / "party (1).zip")
+    (tmp_path / "zipped" / "a.zip").write_bytes(zip_of({"photo.jpg": b""}))
+    for folder in (bundled, *(tmp_path / name for name in ("above", "unpacked", "zipped"))):
+        for _ in range(2):  # the cell may be run again
+            names = run_notebook(notebook, folder, cells=2)
+            torch.testing.assert_close(names["weights"], dict(network.state_dict()))
+    assert sorted(os.listdir(tmp_path / "zipped")) == ["a.zip", "party", "party (1).zip"]
+
+
+def test_the_notebook_says_what_to_do_if_the_puzzle_is_not_there(tmp_path, run_notebook):
+    notebook = json.loads(make_notebook(*puzzle()))
+    (tmp_path / "photos.zip").write_bytes(zip_of({"photo.jpg": b""}))
+    with pytest.raises(FileNotFoundError, match="Upload its zip there .* and run this cell again"):
+        run_notebook(notebook, tmp_path)
+    assert os.listdir(tmp_path) == ["photos.zip"]
+
+
+def zip_of(contents):
+    """The bytes of a zip with these files, {name: bytes}."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
 
 
 def test_the_notebook_is_valid_and_fresh():
@@ -150,10 +248,43 @@ def test_a_solver_is_told_what_wrong_numbers_look_like():
 
 def test_an_authors_words_come_out_unharmed():
     story = "$title ${story} $$ $ {first} %s\n\n| a | b |\n| --- | --- |\n\n## Set up"
-    assert readme(title="A $title {of} `mine`", story=story, difficulty="★ $story").startswith(
-        f"# A $title {{of}} `mine`\n\n{story}\n\nHow hard it is: ★ $story\n\n## Guess\n"
-    )
+    text = readme(title="A $title {of} `mine`", story=story, difficulty="★ $story")
+    beginning = f"# A $title {{of}} `mine`\n\n{story}\n\nHow hard it is: ★ $story\n\n## Guess\n"
+    assert text.startswith(beginning)
     assert "How hard" not in readme()
+
+
+def test_hints_are_closed_and_in_order_and_one_screen_apart_in_an_editor():
+    hints = ("Look at *CLS*.", "$first {second}\n\nIn two paragraphs.", "Compose.")
+    text = readme(hints=hints)
+    assert "Are you stuck? 3 hints at the end of this page.\n\n## Guess\n" in text
+    closed = re.findall(r"<details>\n<summary>(.*?)</summary>\n\n(.*?)\n\n</details>\n", text, re.S)
+    assert [title for title, _ in closed] == ["Hint 1", "Hint 2", "Hint 3"]
+    assert tuple(hint.strip("\n") for _, hint in closed) == hints
+    for hint in hints:
+        above = text[: text.index(hint)].splitlines()
+        assert above[-40:] == [""] * 40
+    assert "Hint" not in readme()
+    assert "<details>" not in readme()
+
+
+def test_the_readme_and_the_notebook_say_how_heads_make_a_picture():
+    secret, network = puzzle(heads=12)
+    facts = {}
+    for tiles in ((12, 1, 1), (1, 3, 4), (2, 3, 2)):
+        network.arrangement.copy_(torch.tensor(tiles))
+        text = make_readme(secret, network).decode()
+        (facts[tiles],) = re.findall(r"^\| pictures \| (.*) \|$", text, re.MULTILINE)
+        assert ("a picture for each head" in text) == (tiles == (12, 1, 1))
+        assert ("put together, side by side" in text) == (tiles != (12, 1, 1))
+    order = "heads (rows x columns), row by row"
+    assert facts == {
+        (12, 1, 1): "12, each the matrix of one head",
+        (1, 3, 4): f"1, made of 3 x 4 {order}",
+        (2, 3, 2): f"2, made of 3 x 2 {order}, one picture after the other",
+    }
+    notebook = make_notebook(secret, network).decode()
+    assert f"A picture is made of 3 x 2 {order}, one picture after the other." in notebook
 
 
 @pytest.mark.parametrize("make", [make_readme, make_notebook])

@@ -17,6 +17,20 @@ JUMBLE = "Wrong numbers show a jumble, or a part of the pictures."
 JUMBLE_WITH_DECOYS = """\
 Wrong numbers show pictures just as clear, which mean nothing or are a part of the right ones. Only
 the probability tells."""
+SHOWN = """\
+You see how probable it is that your number is right, and a picture for each head: its raw
+attention matrix. Rows are the tokens that look, columns those looked at. Each picture has its own
+scale."""
+SHOWN_IN_TILES = """\
+You see how probable it is that your number is right, and what the heads show: their raw attention
+matrices are put together, side by side and without gaps. In a matrix, rows are the tokens that
+look, columns those looked at. Each picture has its own scale."""
+HINTS = """
+## Hints
+
+Open them one by one. In an editor, each stands far below its title.
+"""
+FAR = "\n" * 40  # in an editor, a hint isn't on one screen with the title of the one before
 
 
 def make_readme(secret, network):
@@ -26,24 +40,24 @@ def make_readme(secret, network):
     """
     max_digits = len(network.embedding.position) - 1
     first, second, third, *_ = draw_examples(secret)
-    story = secret.story
-    if secret.difficulty:
-        story += f"\n\nHow hard it is: {secret.difficulty}"
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return fill(
         "readme.md",
         title=secret.title,
-        story=story,
+        story=_story(secret),
         first=first,
         second=second,
         third=third,
         digits=f"1 to {max_digits} digits" if max_digits > 1 else "1 digit",
+        shown=SHOWN_IN_TILES if _has_tiles(network) else SHOWN,
         wrong=JUMBLE_WITH_DECOYS if secret.decoys else JUMBLE,
+        pictures=_pictures(network),
         heads=counted(len(network.attention_matrix_list), "head"),
         n_hidden=network.projection.out_features,
         parameters=f"{parameters:,}",
         inputs=f"{count_codes(max_digits):,}",
         longest=counted(max_digits, "digit"),
+        hints=_hints(secret.hints),
     )
 
 
@@ -51,7 +65,58 @@ def make_notebook(secret, network):
     """The notebook (bytes, nbformat 4.5) that solvers may start from; see make_readme."""
     first, _, _, fourth, fifth = draw_examples(secret)
     title = json.dumps(secret.title, ensure_ascii=False)[1:-1]  # inside the quotes of a JSON string
-    return fill("start.ipynb", title=title, first=first, fourth=fourth, fifth=fifth)
+    tiles = ""
+    if _has_tiles(network):
+        tiles = f" A picture is made of {_tiling(network)}."
+    return fill("start.ipynb", title=title, first=first, fourth=fourth, fifth=fifth, tiles=tiles)
+
+
+def _story(secret):
+    """The author's words above the instructions."""
+    parts = [secret.story]
+    if secret.difficulty:
+        parts.append(f"How hard it is: {secret.difficulty}")
+    if secret.hints:
+        parts.append(
+            f"Are you stuck? {counted(len(secret.hints), 'hint')} at the end of this page."
+        )
+    return "\n\n".join(parts)
+
+
+def _has_tiles(network):
+    """Whether a picture is put together from several heads."""
+    _, down, across = network.arrangement.tolist()
+    return down * across > 1
+
+
+def _pictures(network):
+    """How many pictures there are, and what each is made of."""
+    pictures = network.arrangement[0].item()
+    if _has_tiles(network):
+        return f"{pictures}, made of {_tiling(network)}"
+    if pictures == 1:
+        return "1, the matrix of the head"
+    return f"{pictures}, each the matrix of one head"
+
+
+def _tiling(network):
+    """The heads that make a picture, and their order."""
+    pictures, down, across = network.arrangement.tolist()
+    tiling = f"{down} x {across} heads (rows x columns), row by row"
+    if pictures > 1:
+        tiling = f"{tiling}, one picture after the other"
+    return tiling
+
+
+def _hints(hints):
+    """The author's hints, each closed on a rendered page, and below an empty page in an editor."""
+    if not hints:
+        return ""
+    parts = [HINTS]
+    for number, hint in enumerate(hints, 1):
+        title = f"<summary>Hint {number}</summary>"
+        parts.append(f"<details>\n{title}\n{FAR}{hint}\n\n</details>\n")
+    return "\n".join(parts)
 
 
 def fill(template, **values):
