@@ -1,12 +1,12 @@
 """Builds and certifies many puzzles, to see whether that always works: python -m tests.sweep
 
-Random puzzles have 1 to 4 pictures of random cells, and three in ten have a code of one repeated digit. The awkward
-ones are made by hand: diagonals, checkerboards, pictures that are all dark or all lit, many pictures, short
-codes in long networks. Ends with status 1 if one of them is not certified.
+Random puzzles have pictures of random cells, and three in ten of the plain ones have a code of one
+repeated digit. Tiles are pictures of several heads. The awkward ones are made by hand: diagonals,
+checkerboards, pictures that are all dark or all lit, many pictures, short codes in long networks.
+It ends with status 1 if a puzzle is not certified that a drawing allows.
 """
 
 import argparse
-import functools
 import itertools
 import random
 import statistics
@@ -18,12 +18,15 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from builder.errors import PuzzleError
 from builder.proof.certify import Certificate
 from builder.puzzle_file.code import DIGITS
+from builder.puzzle_file.decoys import check_decoys
 from builder.puzzle_file.secret import Secret
 from builder.training.train import train
 
 LONG = "2013170420240309"
+LONGEST = 16  # the largest max_digits of a random puzzle with decoys
 
 
 class Built(NamedTuple):
@@ -35,46 +38,82 @@ class Built(NamedTuple):
 
 
 def pictures(size, heads, is_lit):
-    """Pictures whose cells are lit where is_lit(row, column, head) says so."""
-    cells = range(size)
+    """Pictures whose cells are lit if is_lit(row, column, head) says so."""
     return tuple(
-        tuple(tuple(int(is_lit(r, c, h)) for c in cells) for r in cells) for h in range(heads)
+        tuple(tuple(int(is_lit(r, c, h)) for c in range(size)) for r in range(size))
+        for h in range(heads)
     )
 
 
 def draw(dice, digits, max_digits, heads=None, decoys=False):
     """A random puzzle whose code has this many digits. heads: None for 1 to 4 pictures."""
-    code = "".join(dice.sample(DIGITS, digits) if decoys else dice.choices(DIGITS, k=digits))
-    if not decoys and dice.random() < 0.3:
-        code = code[0] * digits
-    cells = pictures(1 + digits, heads or dice.randint(1, 4), lambda *_: dice.random() < 0.5)
+    code = draw_code(dice, digits, decoys)
+    heads = heads or dice.randint(1, 4)
+    cells = pictures(1 + digits, heads, lambda *_: dice.random() < 0.5)
     return Secret(code, cells, max_digits, decoys=decoys)
+
+
+def draw_code(dice, digits, decoys):
+    if decoys:
+        return "".join(dice.sample(DIGITS, digits))
+    code = "".join(dice.choices(DIGITS, k=digits))
+    if dice.random() < 0.3:
+        return code[0] * digits
+    return code
+
+
+def draw_tiles(dice, digits, tiles, grey=False, decoys=False, max_digits=None):
+    """A random puzzle with one picture of tiles x tiles heads."""
+    size = tiles * (1 + digits)
+    levels = range(11) if grey else (0, 10)
+    picture = tuple(tuple(dice.choice(levels) / 10 for _ in range(size)) for _ in range(size))
+    code = draw_code(dice, digits, decoys)
+    return Secret(code, (picture,), max_digits or max(5, digits), decoys=decoys)
 
 
 def awkward():
     """Puzzles that are hard for one reason or another."""
-
-    def is_diagonal(row, column, head, last):
-        return [row == column, row + column == last, row != column, row + column != last][head % 4]
-
     for digits, heads in itertools.product((7, 8, 16), (1, 2, 4, 8)):
-        yield Secret(
-            LONG[:digits],
-            pictures(1 + digits, heads, functools.partial(is_diagonal, last=digits)),
-            digits,
-        )
-    checkerboard, dark, lit = lambda *place: sum(place) % 2 == 0, lambda *_: False, lambda *_: True
-    for shape, digits, heads in itertools.product((checkerboard, dark, lit), (4, 8, 16), (1, 3)):
+        yield diagonals(digits, heads)
+    shapes = (
+        lambda row, column, head: (row + column + head) % 2 == 0,  # a checkerboard
+        lambda row, column, head: False,
+        lambda row, column, head: True,
+    )
+    for shape, digits, heads in itertools.product(shapes, (4, 8, 16), (1, 3)):
         yield Secret(LONG[:digits], pictures(1 + digits, heads, shape), digits)
-    yield Secret(
-        LONG[:8], pictures(9, 8, lambda row, column, _: row == column), 8
-    )  # 8 that are the same
+    same = pictures(9, 8, lambda row, column, head: row == column)
+    yield Secret(LONG[:8], same, 8)
     dice = random.Random(0)
     yield Secret(LONG[:8], draw(dice, 8, 8, heads=8).pictures, 8)
-    for heads, (code, max_digits) in itertools.product(
-        (1, 3), (("0" * 8, 8), ("7", 16), ("2013", 16))
-    ):
+    short_codes = (("0" * 8, 8), ("7", 16), ("2013", 16))
+    for heads, (code, max_digits) in itertools.product((1, 3), short_codes):
         yield Secret(code, draw(dice, len(code), max_digits, heads).pictures, max_digits)
+
+
+def diagonals(digits, heads):
+    """Both diagonals, lit and dark, one after the other."""
+
+    def is_lit(row, column, head):
+        main = row == column
+        other = row + column == digits
+        return (main, other, not main, not other)[head % 4]
+
+    return Secret(LONG[:digits], pictures(1 + digits, heads, is_lit), digits)
+
+
+def decoy_puzzles(dice, number):
+    """Random puzzles with decoys that their drawing allows, with any room behind the code."""
+    while number:
+        digits = dice.randint(4, 10)
+        heads = dice.randint(1, 4)
+        secret = draw(dice, digits, dice.randint(digits, LONGEST), heads, decoys=True)
+        try:
+            check_decoys(secret.code, secret.tiles)
+        except PuzzleError:
+            continue
+        number -= 1
+        yield secret
 
 
 def build(secret, seed=0):
@@ -91,20 +130,19 @@ def groups(share, seed):
     def some(number):
         return range(max(1, round(number * share)))
 
-    yield (
-        "1 to 8 digits",
-        [draw(dice, digits, max(5, digits)) for digits in (dice.randint(1, 8) for _ in some(200))],
-    )
+    short = [dice.randint(1, 8) for _ in some(200)]
+    yield "1 to 8 digits", [draw(dice, digits, max(5, digits)) for digits in short]
     for digits in (12, 16):
         yield f"{digits} digits", [draw(dice, digits, digits) for _ in some(20)]
         yield f"{digits} digits, 1 picture", [draw(dice, digits, digits, heads=1) for _ in some(5)]
-    drawn = [(dice.randint(4, 8), dice.randint(2, 4)) for _ in some(20)] + [
-        (dice.randint(4, 6), 1) for _ in some(10)
-    ]
+    for digits in (24, 32):
+        yield f"{digits} digits", [draw(dice, digits, digits) for _ in some(5)]
+    yield "tiles, 4 digits", [draw_tiles(dice, 4, dice.randint(2, 6), grey=True) for _ in some(10)]
     yield (
-        "decoys, 4 to 8 digits",
-        [draw(dice, digits, max(5, digits), heads, decoys=True) for digits, heads in drawn],
+        "tiles, 4 digits, decoys",
+        [draw_tiles(dice, 4, dice.randint(2, 5), decoys=True) for _ in some(5)],
     )
+    yield "decoys, 4 to 10 digits", list(decoy_puzzles(dice, len(some(40))))
     yield "awkward puzzles", list(awkward())
 
 
@@ -112,39 +150,32 @@ def report(name, built):
     """One line about a group of puzzles."""
     seconds = [puzzle.seconds for puzzle in built]
     slowest = max(built, key=lambda puzzle: puzzle.seconds).secret
+    certified = sum(puzzle.certificate.holds for puzzle in built)
+    restarted = sum(puzzle.seed > 0 for puzzle in built if puzzle.certificate.holds)
+    nodes = max(puzzle.certificate.nodes for puzzle in built)
     return (
-        f"{name}: {sum(puzzle.certificate.holds for puzzle in built)} of {len(built)} certified, "
-        f"{sum(puzzle.seed > 0 for puzzle in built)} of them after a restart; "
+        f"{name}: {certified} of {len(built)} certified, {restarted} of them after a restart; "
         f"median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s "
-        f"({slowest.code}, pictures: {len(slowest.pictures)}); "
-        f"at most {max(puzzle.certificate.nodes for puzzle in built):,} nodes"
+        f"({slowest.code}, heads: {len(slowest.tiles)}); at most {nodes:,} nodes"
     )
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
-    parser.add_argument(
-        "--share",
-        type=float,
-        default=1.0,
-        help="build this share of each random group (default: 1)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="where the random numbers start from (default: 0)"
-    )
+    parser.add_argument("--share", type=float, default=1.0, help="share of each random group")
+    parser.add_argument("--seed", type=int, default=0, help="where random numbers start from")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     failed = []
     for name, secrets in groups(arguments.share, arguments.seed):
-        built = [
-            build(secret)
-            for secret in track(secrets, name, console=Console(stderr=True), transient=True)
-        ]
+        watched = track(secrets, name, console=Console(stderr=True), transient=True)
+        built = [build(secret) for secret in watched]
         print(report(name, built), flush=True)
         failed += [puzzle.secret for puzzle in built if not puzzle.certificate.holds]
     for secret in failed:
         print(
-            f"not certified: {secret.code}, pictures: {len(secret.pictures)}, decoys: {secret.decoys}"
+            f"not certified: {secret.code}, heads: {len(secret.tiles)}, "
+            f"max_digits: {secret.max_digits}, decoys: {secret.decoys}"
         )
     return 1 if failed else 0
 
