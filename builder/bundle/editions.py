@@ -1,0 +1,188 @@
+"""Editions of one puzzle: a code, a network and a certified zip of its own for every team.
+
+All editions have the same pictures, texts and added files. Nothing else that two of them share is
+drawn from the secret: each network has a training seed of its own, and the numbers that a README
+tells solvers to try depend on the puzzle file's own code, which no team gets. So a team that has
+opened its edition, and knows the pictures, learns nothing about another team's code.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from builder.bundle import bundle
+from builder.bundle.added import added_files
+from builder.bundle.files import write_files
+from builder.bundle.names import WEIGHTS
+from builder.bundle.teams import Edition, draw_codes, file_name, read_table, write_table
+from builder.errors import Failure, PuzzleError
+from builder.network.weights import load
+from builder.proof.certify import certify
+from builder.puzzle_file.texts import check_text
+from builder.training.train import train
+
+SEEDS = 2**62  # so many training seeds are drawn from
+IN_FLIGHT = 4  # jobs for each process that wait at a time: memory stays flat
+
+
+class Places(NamedTuple):
+    """Where the editions of a puzzle are: the folder of the zips, and the author's table."""
+
+    folder: Path
+    table: Path
+    name: str
+
+    def zip_path(self, edition):
+        return self.folder / edition.zip_name
+
+
+class Job(NamedTuple):
+    """What a process needs to build or to check one edition.
+
+    secret: the edition's. seed: of its training. added: the author's files, {path: bytes}.
+    """
+
+    team: str
+    secret: object
+    seed: int
+    added: dict
+    path: Path
+
+
+def plan(secret, teams, places, bundle_folder, dice):
+    """The editions of all teams. Codes that stand in the table stay; the others are drawn.
+
+    The new table is written before any edition is built, so a build that was stopped goes on with
+    the same codes. Raises PuzzleError or Failure.
+    """
+    known = read_table(places.table)
+    texts = own_texts(secret, teams, places, bundle_folder)
+
+    def allows(code):
+        try:
+            for name, text in texts:
+                check_text(name, text, code)
+        except PuzzleError:
+            return False
+        return True
+
+    new = [team for team in teams if team not in known]
+    taken = {secret.code, *(edition.code for edition in known.values())}
+    codes = dict(zip(new, draw_codes(len(new), secret, taken, allows, dice), strict=True))
+    for team in new:
+        zip_name = f"{places.name}-{file_name(team)}.zip"
+        known[team] = Edition(team, codes[team], zip_name)
+    if new:
+        table = write_table(known.values())
+        write_files(places.table.parent, {places.table.name: table})
+    return [known[team] for team in teams]
+
+
+def own_texts(secret, teams, places, bundle_folder):
+    """All that solvers read or see the name of, and that must not hold a code: (name, text)."""
+    texts = [("title", secret.title), ("story", secret.story), ("difficulty", secret.difficulty)]
+    texts += [("hint", hint) for hint in secret.hints]
+    texts += [("team", f"{places.name}-{team}") for team in teams]
+    for path in added_files(bundle_folder):
+        texts.append((str(path), path.name))
+        texts.append((str(path), path.read_bytes().decode("latin-1")))
+    return texts
+
+
+def jobs(secret, editions, places, bundle_folder, dice):
+    """A Job for each edition."""
+    added = {
+        path.relative_to(bundle_folder).as_posix(): path.read_bytes()
+        for path in added_files(bundle_folder)
+    }
+    for edition in editions:
+        own = replace(secret, code=edition.code, examples_from=f"{secret.code}, {edition.team}")
+        path = places.zip_path(edition)
+        yield Job(edition.team, own, dice.randrange(SEEDS), added, path)
+
+
+def build_edition(job):
+    """Builds, certifies and packs one edition. Returns the sentence that says why it failed."""
+    *_, last = train(job.secret, job.seed)
+    if not last.certificate.holds:
+        return f"{job.team}: no seed learned the code; run the same command again"
+    packed = bundle.make_files(job.secret, last.certificate.weights) | job.added
+    try:
+        content = bundle.zip_bytes(job.path.stem, packed)
+        write_files(job.path.parent, {job.path.name: content})
+    except Failure as error:
+        return f"{job.team}: {error}"
+    return None
+
+
+def check_edition(job):
+    """Certifies one edition's zip. Returns the sentence that says what is wrong with it."""
+    try:
+        content = job.path.read_bytes()
+    except OSError as error:
+        return f"{job.team}: {job.path} cannot be read: {error.strerror}"
+    try:
+        files = bundle.unzip(content)
+        weights = files[f"{job.path.stem}/{WEIGHTS}"]
+        certificate = certify(load(weights), job.secret)
+    except (KeyError, ValueError, PuzzleError):
+        return f"{job.team}: {job.path} is damaged: delete it and build it again"
+    expected = bundle.make_files(job.secret, weights) | job.added
+    whole = {f"{job.path.stem}/{name}": text for name, text in expected.items()}
+    if certificate.holds and files == whole:
+        return None
+    return f"{job.team}: {job.path} is not the table's, or not this puzzle's: build it again"
+
+
+def run_all(work, waiting, processes=None):
+    """Does a piece of work (build_edition or check_edition) for each Job, in several processes.
+
+    Yields what each returns, in any order. Stops at once, and waits for what is under way, if the
+    caller is interrupted.
+    """
+    processes = processes or os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    pool = ProcessPoolExecutor(processes, context, initializer=start_process)
+    waiting = iter(waiting)
+    running = set()
+    try:
+        for job in waiting:
+            running.add(pool.submit(work, job))
+            if len(running) < IN_FLIGHT * processes:
+                continue
+            yield from finished(running)
+        while running:
+            yield from finished(running)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def finished(running):
+    """Waits until a part of the running futures is done, takes these out, and yields the results."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    running -= done
+    for future in done:
+        yield future.result()
+
+
+def start_process():
+    """Prepares a process: it has one thread, and leaves Ctrl-C to the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def make_dice(secret, seed):
+    """Where codes and training seeds come from: the system's own randomness, or a given seed.
+
+    Whoever knows the seed, the file's code and the pictures can repeat the draw.
+    """
+    if seed is None:
+        return random.SystemRandom()
+    return random.Random(f"{seed}, {secret.code}, {secret.pictures}")

@@ -1,0 +1,129 @@
+"""The teams of an event: their names, and the author's table of their codes."""
+
+import csv
+import io
+import math
+import re
+import unicodedata
+from typing import NamedTuple
+
+from builder.errors import PuzzleError
+from builder.puzzle_file.secret import DIGITS, check_code, decode
+from builder.words import counted
+
+HEADINGS = ("team", "code", "zip")
+LONGEST_NAME = 60  # characters of a team's name that a file is named after
+# Characters that a file's name cannot hold on some system, and empty space.
+NOT_IN_FILE_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*\s]+")
+
+
+class Edition(NamedTuple):
+    """A team's name, its code, and the name of its zip."""
+
+    team: str
+    code: str
+    zip_name: str
+
+
+def read_teams(path):
+    """The names in a file of teams, one in each line that is not empty. Raises PuzzleError."""
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PuzzleError(f"{path}: not UTF-8: save the file as UTF-8") from error
+    teams = []
+    lines = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        team = " ".join(line.split())
+        if not team:
+            continue
+        name = file_name(team)
+        if not name:
+            raise PuzzleError(
+                f"{path}, line {number}: no file can be named after {team!r}: use letters or digits"
+            )
+        if name.casefold() in lines:
+            raise PuzzleError(
+                f"{path}: lines {lines[name.casefold()]} and {number} name the same team, {team!r}"
+            )
+        lines[name.casefold()] = number
+        teams.append(team)
+    if not teams:
+        raise PuzzleError(f"{path} names no team: write one name in each line")
+    return teams
+
+
+def file_name(team):
+    """What a team's files are named after: its name without what some systems do not allow."""
+    name = unicodedata.normalize("NFC", team)
+    name = NOT_IN_FILE_NAMES.sub("-", name)[:LONGEST_NAME]
+    return name.strip("-. ")
+
+
+def read_table(path):
+    """The editions in the author's table, {team: Edition}. Raises PuzzleError if it is no table."""
+    if not path.exists():
+        return {}
+    try:
+        rows = list(csv.reader(io.StringIO(decode(path.read_bytes()))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise PuzzleError(f"{path} cannot be read as a table of teams: {error}") from error
+    editions = {}
+    for number, row in enumerate(rows, 1):
+        if number == 1 and tuple(row) == HEADINGS:
+            continue
+        try:
+            team, code, zip_name = row
+            editions[team] = Edition(team, check_code(code), zip_name)
+        except (ValueError, PuzzleError) as error:
+            raise PuzzleError(
+                f"{path}, line {number}: this is no team, code and zip: {error}"
+            ) from error
+    return editions
+
+
+def write_table(editions):
+    """The author's table of editions: bytes that spreadsheets read, with letters of any script."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(HEADINGS)
+    writer.writerows(editions)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def draw_codes(number, secret, taken, allows, dice):
+    """Draws codes for teams, all different, as long as the secret's: a list of strings.
+
+    taken: codes that no team gets, a set. allows: a function that says whether a code can be a
+    team's. dice: a random.Random. With decoys, the digits of a code differ. Raises PuzzleError
+    if there are not so many codes.
+    """
+    digits = len(secret.code)
+    possible = 10**digits
+    if secret.decoys:
+        possible = math.perm(10, digits)
+    if number + len(taken) > possible:
+        raise PuzzleError(
+            f"{counted(number + len(taken) - 1, 'team')} cannot have codes of their own: there are"
+            f" only {possible - 1:,} others of {counted(digits, 'digit')}: choose a longer code"
+        )
+    codes = []
+    taken = set(taken)
+    refused = set()
+    while len(codes) < number:
+        if secret.decoys:
+            code = "".join(dice.sample(DIGITS, digits))
+        else:
+            code = "".join(dice.choices(DIGITS, k=digits))
+        if code in taken or code in refused:
+            continue
+        if not allows(code):
+            refused.add(code)
+            if len(refused) + len(taken) + number > possible:
+                raise PuzzleError("the texts and names hold so many codes that too few are left")
+            continue
+        taken.add(code)
+        codes.append(code)
+    return codes
