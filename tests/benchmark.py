@@ -1,18 +1,24 @@
-"""Measures what the README claims, each figure beside what it is compared with: python -m tests.benchmark [SECTION ...]
+"""Measures what the README claims, each figure beside what it is compared with.
+
+    python -m tests.benchmark [SECTION ...]
 
 training    the original's loop against training and certifying here, and what came out of both
-processes   the builder and the guess script as whole processes against a bare import of torch, in turn
-growth      the time to build and to certify random puzzles, from 4 to 16 digits
-proof       the certificate's search against the network in batches, and the rounding bound against what was found
-attacks     the attack report of the default puzzle without and with decoys, and of random ones of 8 and 16 digits
+processes   builder and guess.py as whole processes against a bare import of torch, in turn
+growth      the time to build and to certify random puzzles, from 4 to 32 digits
+pictures    the same for pictures of many heads, with decoys and without
+proof       the search against the network in batches, the rounding bound against what was found
+attacks     the attack report of the default puzzle, one with decoys, and longer ones
+editions    editions of the default puzzle, as a whole process
 
-Times are medians. Random puzzles have pictures of random cells, and a code that is not one digit throughout.
+Times are medians. Random puzzles have pictures of random cells, and their code is not one digit
+throughout.
 """
 
 import argparse
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,11 +46,12 @@ from builder.words import counted
 from tests.helpers import GHOST, GUESS, ROOT
 from tests.oracle import all_codes, hardest, logits_of, network_logits
 from tests.original import original_loop
-from tests.sweep import build, draw
+from tests.sweep import build, draw, draw_tiles
 
 SAMPLE = 100_000  # codes that stand for all of them, from 6 digits on
 ROUNDS = 10_000  # of the original's loop
 REPETITIONS = 5
+TEAMS = 1000
 
 track = partial(
     progress.track, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
@@ -97,11 +104,16 @@ def training(n):
         ((code, logit),) = hardest(logits, secret.max_digits, secret.code, 1)
         right, wrong = network(tokenize(secret.code)).item(), network(tokenize(code)).item()
         worst_cell = cell_errors(network, secret, tokenize(secret.code)).max().item()
-        answers = f"{int((logits > 0).sum()) - (right > 0.5):,} | {right:.7g} | {code} at {wrong:.7g} | {logit:.1f}"
+        accepted = int((logits > 0).sum()) - (right > 0.5)
+        answers = f"{accepted:,} | {right:.7g} | {code} at {wrong:.7g} | {logit:.1f}"
         yield f"{name} | {seconds:.2f} | {answers} | {worst_cell:.1g}"
     here = median(built.seconds for built in ours)
-    yield f"Accepted: wrong codes that the network gives more than 0.5, of {count_codes(secret.max_digits) - 1:,}."
-    yield f"Training and certifying takes {here:.2f} s, and the original's loop {loop / here:.0f} times as long."
+    others = count_codes(secret.max_digits) - 1
+    yield f"Accepted: wrong codes that the network gives more than 0.5, of {others:,}."
+    yield (
+        f"Training and certifying takes {here:.2f} s, "
+        f"and the original's loop {loop / here:.0f} times as long."
+    )
 
 
 def processes(n):
@@ -131,7 +143,10 @@ def processes(n):
 
 
 def growth(n):
-    yield "digits | pictures | inputs | hidden | certified | build, s | slowest | against 5 digits | nodes | certify, s"
+    yield (
+        "digits | pictures | inputs | hidden | certified | build, s | slowest | "
+        "against 5 digits | nodes | certify, s"
+    )
     five = median(puzzle.seconds for puzzle in random_puzzles(5, 3, n))
     for digits, pictures in [
         *((digits, 3) for digits in (4, 5, 6, 8, 10, 12, 14, 16)),
@@ -157,6 +172,54 @@ def growth(n):
     yield f"Memory of this process at its peak: {peak:.2f} GiB."
 
 
+def pictures(n):
+    yield "digits | cells | heads | decoys | certified | build, s | nodes | bound | zip, bytes"
+    kinds = (
+        (4, 5, False),
+        (4, 6, False),
+        (4, 10, False),
+        (4, 12, False),
+        (6, 3, False),
+        (6, 6, False),
+        (12, 3, False),
+        (20, 1, False),
+        (4, 5, True),
+        (4, 10, True),
+        (6, 3, True),
+        (8, 2, True),
+    )
+    dice = random.Random(1)
+    for digits, tiles, decoys in kinds:
+        built = []
+        for _ in range(n):
+            secret = draw_tiles(dice, digits, tiles, grey=not decoys, decoys=decoys)
+            built.append(build(secret))
+        cells = tiles * (1 + digits)
+        seconds = median(puzzle.seconds for puzzle in built)
+        nodes = median(puzzle.certificate.nodes for puzzle in built)
+        bound = max(puzzle.certificate.rounding for puzzle in built)
+        files = make_files(built[0].secret, built[0].certificate.weights)
+        size = len(zip_bytes("puzzle", files))
+        yield (
+            f"{digits} | {cells} x {cells} | {tiles**2} | {'yes' if decoys else 'no'} | "
+            f"{certified(built)} | {seconds:.2f} | {nodes:,.0f} | {bound:.1f} | {size:,}"
+        )
+    yield "Pictures have random tenths of grey, or with decoys random cells of black and white."
+
+
+def editions(n):
+    with tempfile.TemporaryDirectory() as folder:
+        names = "\n".join(f"team {number}" for number in range(TEAMS))
+        (Path(folder) / "teams.txt").write_text(names, encoding="utf-8")
+        shutil.copy(GHOST, Path(folder) / "ghost.toml")
+        command = [sys.executable, ROOT / "builder", "ghost.toml", "--teams", "teams.txt"]
+        run = partial(subprocess.run, cwd=folder, check=True, capture_output=True)
+        build_all = clock(partial(run, command))
+        check_all = clock(partial(run, [*command, "--check"]))
+    yield "editions of the default puzzle | build, s | check, s"
+    yield f"{TEAMS:,} | {build_all:.0f} | {check_all:.0f}"
+
+
 def network_rate(network, digits):
     """Codes per second of the network in batches."""
     tokens = pad(torch.randint(10, (10_000, digits)), (1, 0), value=CLS)
@@ -164,7 +227,10 @@ def network_rate(network, digits):
 
 
 def largest_difference(network, digits):
-    """Between the network's logits and the tables': over all codes of up to 5 digits, or else over random ones."""
+    """Between the network's logits and the tables': a float.
+
+    It looks at all codes of up to 5 digits, or else at random ones.
+    """
     dice = torch.Generator().manual_seed(0)
     codes = all_codes(digits) if digits <= 5 else random_codes(SAMPLE, digits, dice)
     codes = codes[
@@ -175,7 +241,10 @@ def largest_difference(network, digits):
 
 
 def proof(n):
-    yield "digits | inputs | nodes | most | search, s | network, codes/s | network, all inputs | bound | found"
+    yield (
+        "digits | inputs | nodes | most | search, s | network, codes/s | network, all inputs | "
+        "bound | found"
+    )
     for digits in (5, 8, 12, 16):
         built, seconds, found = random_puzzles(digits, 3, n), [], []
         for puzzle, network in zip(built, networks(built), strict=True):
@@ -193,8 +262,14 @@ def proof(n):
         by_search = f"{median(nodes):,.0f} | {max(nodes):,} | {median(seconds):.3f}"
         by_network = f"{rate:,.0f} | {duration(inputs / rate)}"
         yield f"{digits} | {inputs:,} | {by_search} | {by_network} | {bound:.2f} | {max(found):.5f}"
-    yield f"{counted(n, 'puzzle')} of 3 pictures to a line. Bound: on what rounding does to a logit, the largest."
-    yield f"Found: the largest difference, over all codes of up to 5 digits, or over {SAMPLE:,} random ones."
+    yield (
+        f"{counted(n, 'puzzle')} of 3 pictures to a line. "
+        "Bound: on what rounding does to a logit, the largest."
+    )
+    yield (
+        "Found: the largest difference, over all codes of up to 5 digits, "
+        f"or over {SAMPLE:,} random ones."
+    )
 
 
 def attacks(n):
@@ -217,8 +292,11 @@ def attacks(n):
     yield f"The {counted(len(reports), 'report')} took {seconds:.1f} s."
 
 
+SECTIONS = training, processes, growth, pictures, proof, attacks, editions
+
+
 def show(console, lines):
-    """Prints a section: lines with " | " between cells are a table, headings first; the others are notes below it."""
+    """Prints a section: a table of the lines with " | ", headings first, and the others below."""
     lines = list(lines)
     headings, *rows = (line.split(" | ") for line in lines if " | " in line)
     table = Table(*headings, box=box.MARKDOWN)
@@ -233,9 +311,7 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    sections = {
-        section.__name__: section for section in (training, processes, growth, proof, attacks)
-    }
+    sections = {section.__name__: section for section in SECTIONS}
     parser.add_argument("sections", nargs="*", metavar="SECTION", choices=sections)
     chosen = parser.parse_args().sections or sections
 

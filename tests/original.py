@@ -1,4 +1,4 @@
-"""The training loop of the notebook that this project started from. The benchmark compares with it."""
+"""The training loop of the notebook that this project started from, for the benchmark."""
 
 import random
 

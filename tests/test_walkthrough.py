@@ -1,4 +1,4 @@
-"""The walkthrough finds the code from the files of the bundle alone, and runs again as it stands."""
+"""The walkthrough finds the code from the files of the bundle alone, and runs again unchanged."""
 
 import json
 import subprocess

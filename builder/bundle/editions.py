@@ -165,7 +165,7 @@ def run_all(work, waiting, processes=None):
 
 
 def finished(running):
-    """Waits until a part of the running futures is done, takes these out, and yields the results."""
+    """Waits until some running futures are done, takes them out, and yields their results."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     running -= done
     for future in done:

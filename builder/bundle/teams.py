@@ -8,7 +8,8 @@ import unicodedata
 from typing import NamedTuple
 
 from builder.errors import PuzzleError
-from builder.puzzle_file.secret import DIGITS, check_code, decode
+from builder.puzzle_file.code import DIGITS, check_code
+from builder.puzzle_file.toml_file import decode
 from builder.words import counted
 
 HEADINGS = ("team", "code", "zip")
@@ -76,7 +77,8 @@ def read_table(path):
             continue
         try:
             team, code, zip_name = row
-            editions[team] = Edition(team, check_code(code), zip_name)
+            check_code(code)
+            editions[team] = Edition(team, code, zip_name)
         except (ValueError, PuzzleError) as error:
             raise PuzzleError(
                 f"{path}, line {number}: this is no team, code and zip: {error}"
