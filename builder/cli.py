@@ -41,8 +41,11 @@ def run(arguments):
     choices = resolve(wanted)
     secret = Secret.read(choices.puzzle)
     with delayed_interrupt():  # torch takes a second, so mistakes above need not wait for it
-        from builder import commands
-    commands.run(choices, secret)
+        from builder import commands, event
+    if choices.teams:
+        event.run(choices, secret)
+    else:
+        commands.run(choices, secret)
 
 
 class Parser(ArgumentParser):
@@ -107,6 +110,19 @@ def make_parser():
         metavar="FILE",
         help="draw what solvers see, for you alone (default: beside the bundle)",
     )
+    parser.add_argument(
+        "--walkthrough",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write a notebook that finds the code, for after the event",
+    )
+    parser.add_argument(
+        "--teams",
+        type=to_path,
+        metavar="FILE",
+        help="pack an edition with a code of its own for each team (a line of FILE)",
+    )
     parser.add_argument("--version", action="version", version=f"Attention Codes {version()}")
     return parser
 
@@ -132,9 +148,10 @@ class Choices:
     puzzle: the puzzle file. is_default: whether it is the one in builder/.
     folder: the bundle's folder. is_named: whether the author named it.
     checks: whether the bundle is certified as it lies there, and nothing is built.
-    seed: where training starts from.
+    seed: where training starts from, None if the author named no seed.
     attacks: whether the attack report is shown.
-    zip, sheet: the files to write, None if they are not wanted.
+    zip, sheet, walkthrough: the files to write, None if they are not wanted.
+    teams: the file with the names of teams, None if there are no editions.
     """
 
     puzzle: Path
@@ -142,10 +159,12 @@ class Choices:
     folder: Path
     is_named: bool
     checks: bool
-    seed: int
+    seed: int | None
     attacks: bool
     zip: Path | None
     sheet: Path | None
+    walkthrough: Path | None
+    teams: Path | None
 
     def command(self, *options):
         """The command, as one would type it, that does something with this puzzle."""
@@ -178,7 +197,9 @@ def resolve(wanted):
     bundle = folder.resolve()
     zip_file = output_file("--zip", wanted.zip, bundle.with_name(f"{bundle.name}.zip"))
     sheet = output_file("--sheet", wanted.sheet, bundle.with_name(f"{bundle.name}-sheet.png"))
-    if not named and not wanted.puzzle and (zip_file or sheet):
+    notebook = bundle.with_name(f"{bundle.name}-walkthrough.ipynb")
+    walkthrough = output_file("--walkthrough", wanted.walkthrough, notebook)
+    if not named and not wanted.puzzle and (zip_file or sheet or walkthrough or wanted.teams):
         check_default_is_meant()
     return Choices(
         puzzle=puzzle,
@@ -186,10 +207,12 @@ def resolve(wanted):
         folder=folder,
         is_named=named is not None,
         checks=not builds,
-        seed=wanted.seed or 0,
+        seed=wanted.seed,
         attacks=wanted.attack,
         zip=zip_file,
         sheet=sheet,
+        walkthrough=walkthrough,
+        teams=wanted.teams,
     )
 
 
@@ -203,6 +226,10 @@ def check_conflicts(wanted):
         )
     if checks and wanted.seed is not None:
         raise PuzzleError("--check builds nothing, so --seed does not go with it")
+    if wanted.teams:
+        others = (wanted.out, wanted.zip, wanted.sheet, wanted.walkthrough, wanted.check or None)
+        if wanted.attack or others != (None,) * len(others):
+            raise PuzzleError("--teams goes together with --check and --seed, and nothing else")
     if wanted.seed is not None and not 0 <= wanted.seed <= MAX_SEED:
         raise PuzzleError("--seed must be a whole number from 0 to 2**63 - 1")
 
@@ -272,7 +299,15 @@ def check_default_is_meant():
 
 def write_new(wanted):
     """Writes a blank puzzle file for a new code, or prints it. Raises PuzzleError."""
-    others = (wanted.out, wanted.check, wanted.zip, wanted.sheet, wanted.seed)
+    others = (
+        wanted.out,
+        wanted.check,
+        wanted.zip,
+        wanted.sheet,
+        wanted.seed,
+        wanted.walkthrough,
+        wanted.teams,
+    )
     if wanted.attack or others != (None,) * len(others):
         raise PuzzleError("--new writes a puzzle file, and no other option goes with it")
     text = blank_puzzle(wanted.new)

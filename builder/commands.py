@@ -7,7 +7,8 @@ import torch
 from builder.attacks.attack import report, verdict
 from builder.bundle import bundle
 from builder.bundle.added import added_files, check_added_files, left_out
-from builder.bundle.files import check_replaceable
+from builder.bundle.files import check_replaceable, write_files
+from builder.bundle.walkthrough import make_walkthrough
 from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
 from builder.proof.certify import certify
@@ -30,7 +31,7 @@ def run(choices, secret):
 
 def check_outputs(choices):
     """Raises PuzzleError, before any work, if a file can't be written or lies inside the bundle."""
-    outputs = [path for path in (choices.zip, choices.sheet) if path]
+    outputs = [path for path in (choices.zip, choices.sheet, choices.walkthrough) if path]
     authors = outputs if choices.is_default else [choices.puzzle, *outputs]
     for path in authors:
         if choices.folder.resolve() in path.resolve().parents:
@@ -53,7 +54,7 @@ def build(choices, secret, screen):
         screen.note(f"advice: {sentence}", style="yellow")
     start = time.perf_counter()
     with screen:
-        for training_round in train(secret, choices.seed, watch=screen.proving):
+        for training_round in train(secret, choices.seed or 0, watch=screen.proving):
             screen.learning(training_round)
             certificate = training_round.certificate
             if certificate and not certificate.holds:
@@ -112,6 +113,12 @@ def hand_out(choices, secret, certificate, screen):
 
         draw_sheet(secret, certificate, choices.sheet)
         screen.note(f"sheet: {short_path(choices.sheet)}, for your eyes only", whole=True)
+    if choices.walkthrough:
+        content = make_walkthrough(secret, choices.folder)
+        write_files(choices.walkthrough.parent, {choices.walkthrough.name: content})
+        screen.note(
+            f"walkthrough: {short_path(choices.walkthrough)}, for after the event", whole=True
+        )
     if choices.zip:
         bundle.pack(choices.folder, secret, choices.zip)
         screen.note(f"zip: {short_path(choices.zip)}, for your solvers", whole=True)

@@ -35,6 +35,7 @@ from rich.table import Table
 from torch.nn.functional import pad
 
 from builder.attacks.attack import duration, report, verdict
+from builder.bundle.bundle import make_files, zip_bytes
 from builder.network.circuits import BLANK, read_circuits
 from builder.network.codes import count_codes, random_codes, tokens_by_length
 from builder.network.model import CLS, tokenize

@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from builder.bundle import bundle
+from builder.bundle import bundle, walkthrough
+from builder.bundle.added import added_files, check_added_files
 from builder.bundle.walkthrough import make_walkthrough, printed, run_cells
 from builder.errors import Failure
 from builder.puzzle_file.secret import Secret
 from builder.training.train import train
-from tests.sweep import pictures
 
 
 def tiles():
     """A code of three digits whose picture is 2 x 2 tiles with a grey slope."""
-    cells = pictures(8, 1, lambda row, column, head: 0)
     slope = tuple(tuple((row + column) % 8 / 10 for column in range(8)) for row in range(8))
-    return Secret("471", (slope,) + cells[1:], 4)
+    return Secret("471", (slope,), 4)
 
 
 def built(secret, folder):
@@ -28,7 +27,13 @@ def built(secret, folder):
     return folder
 
 
-@pytest.fixture(scope="module", params=["plain", "decoys", "tiles"])
+SLOW = [
+    pytest.param("decoys", marks=pytest.mark.slow),
+    pytest.param("tiles", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", params=["plain", *SLOW])
 def walked(request, ghost, tmp_path_factory):
     """A secret, the folder of its bundle, and its walkthrough (bytes)."""
     secrets = {"plain": ghost, "decoys": replace(ghost, decoys=True), "tiles": tiles()}
@@ -59,7 +64,7 @@ def test_it_shows_pictures_and_leaves_nothing_in_the_bundle(walked):
     outputs = [o for cell in json.loads(notebook)["cells"] for o in cell.get("outputs", [])]
     drawings = [o for o in outputs if o["output_type"] == "display_data"]
     assert len(drawings) == 4 and all("image/png" in drawing["data"] for drawing in drawings)
-    assert bundle.added_files(folder) == []
+    assert added_files(folder) == []
     assert not list(folder.rglob("__pycache__"))
 
 
@@ -69,8 +74,11 @@ def test_it_is_a_valid_notebook(walked):
     nbformat.validate(nbformat.reads(notebook.decode(), as_version=4))
 
 
-def test_a_walkthrough_that_ends_at_another_number_is_not_written(ghost, walked):
-    secret, folder, _ = walked
+def test_a_walkthrough_that_ends_at_another_number_is_not_written(walked, monkeypatch):
+    secret, folder, notebook = walked
+    cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
+    outputs = [cell["outputs"] for cell in cells]
+    monkeypatch.setattr(walkthrough, "run_cells", lambda sources, folder: outputs)
     with pytest.raises(Failure, match="^the walkthrough does not find the code of "):
         make_walkthrough(replace(secret, code="9" * len(secret.code)), folder)
 
@@ -86,7 +94,7 @@ def test_a_copy_in_the_bundle_is_refused(walked):
     copy.write_bytes(notebook)
     try:
         with pytest.raises(Exception, match="letter.ipynb"):
-            bundle.check_added_files(folder, secret)
+            check_added_files(folder, secret)
     finally:
         copy.unlink()
 

@@ -141,12 +141,23 @@ def pack(folder, secret, path):
     packed = make_files(secret, contents[WEIGHTS])
     for added in added_files(folder):
         packed[added.relative_to(folder).as_posix()] = added.read_bytes()
+    write_files(path.parent, {path.name: zip_bytes(folder.resolve().name, packed)})
+
+
+def zip_bytes(name, contents):
+    """A zip (bytes) with one folder of this name. contents: {path in the folder: bytes}."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = MADE_HERE
-        for name, content in packed.items():
-            entry = zipfile.ZipInfo(f"{folder.resolve().name}/{name}", date_time=PACKED_ON)
+        for path, content in contents.items():
+            entry = zipfile.ZipInfo(f"{name}/{path}", date_time=PACKED_ON)
             entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    write_files(path.parent, {path.name: buffer.getvalue()})
+    return buffer.getvalue()
+
+
+def unzip(content):
+    """The files in a zip (bytes): {path: bytes}. Raises zipfile.BadZipFile if it is damaged."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

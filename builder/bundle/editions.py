@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import random
 import signal
+import zipfile
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -132,7 +133,7 @@ def check_edition(job):
         files = bundle.unzip(content)
         weights = files[f"{job.path.stem}/{WEIGHTS}"]
         certificate = certify(load(weights), job.secret)
-    except (KeyError, ValueError, PuzzleError):
+    except (KeyError, zipfile.BadZipFile, PuzzleError):
         return f"{job.team}: {job.path} is damaged: delete it and build it again"
     expected = bundle.make_files(job.secret, weights) | job.added
     whole = {f"{job.path.stem}/{name}": text for name, text in expected.items()}

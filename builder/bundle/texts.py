@@ -133,7 +133,7 @@ def draw_examples(secret):
     would have to know the pictures, and whoever knows them has found the code.
     """
     cells = [[[round(10 * cell) for cell in row] for row in rows] for rows in secret.pictures]
-    dice = random.Random(f"{secret.code}, {cells}")
+    dice = random.Random(f"{secret.examples_from or secret.code}, {cells}")
     # A wrong digit alone would tell that the code lacks it, so examples have 3 digits if they can.
     shortest = min(3, secret.max_digits)
     examples = []

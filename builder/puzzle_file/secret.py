@@ -28,6 +28,7 @@ class Secret:
     hints: what solvers may open one by one.
     decoys: whether wrong numbers show crisp pictures, too, which mean nothing.
     summits: whether climbing the logit ends on false summits.
+    examples_from: what the wrong numbers in the solvers' texts are drawn from, if not the code.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Secret:
     hints: tuple[str, ...] = ()
     decoys: bool = False
     summits: bool = False
+    examples_from: str = ""
 
     @property
     def arrangement(self):

@@ -55,6 +55,11 @@ class Screen:
         description = f"proving: {counted(nodes, 'step')}"
         self.progress.update(self.task, description=description, total=1, completed=settled_share)
 
+    def counting(self, description, done, total):
+        """Called after each of a number of equal steps, of which some are done."""
+        text = f"{description}: {done:,} of {total:,}"
+        self.progress.update(self.task, description=text, total=total, completed=done)
+
     def note(self, sentence, whole=False, style=""):
         """Shows a sentence. whole: it isn't wrapped, so that a command in it can be copied."""
         self.console.print(Text(sentence, style), soft_wrap=whole or not self.is_terminal)
