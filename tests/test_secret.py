@@ -93,7 +93,7 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         (f'code = "{"1" * 33}"\n' + ONE, "1 to 32 digits: this one has 33"),
         ('code = "7"\npictures = []', "1 to 8 pictures: this file has 0"),
         ('code = "7"\npictures = [' + '"##\\n##",' * 9 + "]", "this file has 9"),
-        ('code = "7"\npictures = "##"', "list of multi-line strings"),
+        ('code = "7"\npictures = "##"', "pictures must be a list of drawings or image files"),
         (
             'code = "7"\npictures = [1]',
             "picture 1 must be a multi-line string, a list of strings, one for each row, or the name",

@@ -7,8 +7,8 @@ from fnmatch import fnmatch
 from builder.bundle.files import DRAFTS, MADE_HERE
 from builder.bundle.names import FILES
 from builder.errors import PuzzleError
+from builder.puzzle_file.encoding import decode
 from builder.puzzle_file.texts import check_text
-from builder.puzzle_file.toml_file import decode
 
 SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
 MOVE = "move it out of the bundle"

@@ -3,8 +3,11 @@
 import itertools
 
 from builder.errors import PuzzleError
+from builder.puzzle_file.code import DIGITS
 
 DIGITS_OF_ONE_HEAD = 7  # at most; with 8 float32 is too coarse for most pictures
+FEWEST_DIGITS_OF_SUMMITS = 4
+FEWEST_HEADS_OF_SUMMITS = 3
 
 
 def check_decoys(code, tiles):
@@ -32,3 +35,27 @@ def check_decoys(code, tiles):
 
 def _reordered(tile, order):
     return tuple(tuple(tile[row][column] for column in order) for row in order)
+
+
+def check_summits(code, tiles, decoys):
+    """Raises PuzzleError if a puzzle can't have false summits.
+
+    There a digit that the code doesn't use has to beat the right one in other heads' company.
+    """
+    if not decoys:
+        raise PuzzleError("summits need decoys: add the line decoys = true, or delete this key")
+    if len(code) < FEWEST_DIGITS_OF_SUMMITS:
+        raise PuzzleError(
+            f"summits need a code of at least {FEWEST_DIGITS_OF_SUMMITS} digits, because a program "
+            "tries all shorter ones anyway: choose a longer code"
+        )
+    if len(code) == len(DIGITS):
+        raise PuzzleError(
+            "summits need a digit that the code does not use, because wrong numbers have to lead "
+            f"to it: choose a code of {FEWEST_DIGITS_OF_SUMMITS} to {len(DIGITS) - 1} digits"
+        )
+    if len(tiles) < FEWEST_HEADS_OF_SUMMITS:
+        raise PuzzleError(
+            f"summits need at least {FEWEST_HEADS_OF_SUMMITS} heads, because the logit of fewer "
+            "has hardly any: add a picture, or make the picture larger"
+        )

@@ -4,8 +4,8 @@ from builder.errors import PuzzleError
 from builder.puzzle_file.sizes import check_side
 from builder.words import counted
 
-# From dark to lit, in tenths.
-CELLS = {".": 0, **{str(tenths): tenths / 10 for tenths in range(1, 10)}, "#": 1}
+TENTHS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)  # what a cell can be, from dark to lit
+CELLS = dict(zip(".123456789#", TENTHS, strict=True))
 
 
 def read_drawing(name, drawing, digits):

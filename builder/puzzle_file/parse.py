@@ -2,25 +2,44 @@
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import MAX_DIGITS, check_code
-from builder.puzzle_file.drawing import read_drawing
-from builder.puzzle_file.sizes import MAX_PICTURES, check_heads
+from builder.puzzle_file.pictures import read_pictures
 from builder.puzzle_file.texts import check_text
 
 DEFAULT_MAX_DIGITS = 5
 MAX_TITLE = 80  # characters
-KEYS = ("code", "pictures", "max_digits", "title", "story", "difficulty", "decoys")
+KEYS = (
+    "code",
+    "pictures",
+    "cells",
+    "max_digits",
+    "title",
+    "story",
+    "difficulty",
+    "hints",
+    "decoys",
+    "summits",
+)
 
 
-def parse_table(table):
-    """The fields (dict) of the Secret in a puzzle file's table. Raises PuzzleError on a mistake."""
+def parse_table(table, folder):
+    """The fields (dict) of the Secret in a puzzle file's table. Raises PuzzleError on a mistake.
+
+    folder: of the puzzle file; image files are looked for in it.
+    """
     _check_keys(table)
     code = table["code"]
     check_code(code)
+    decoys = _parse_switch("decoys", table)
+    pictures, images = read_pictures(table["pictures"], folder, len(code), table.get("cells"))
     fields = {
         "code": code,
-        "pictures": _parse_pictures(table["pictures"], len(code)),
-        "max_digits": _parse_max_digits(table, len(code)),
-        "decoys": _parse_switch("decoys", table),
+        "pictures": pictures,
+        "max_digits": _parse_max_digits(table, len(code), decoys),
+        "hints": _parse_hints(table.get("hints", []), code),
+        "decoys": decoys,
+        "summits": _parse_switch("summits", table),
+        "image_paths": tuple(image.path for image in images),
+        "image_digests": tuple(image.digest for image in images),
     }
     for key in ("title", "story", "difficulty"):
         if key in table:
@@ -37,8 +56,18 @@ def _check_keys(table):
             raise PuzzleError(f"the key {key!r} is missing")
 
 
-def _parse_max_digits(table, digits):
-    max_digits = table.get("max_digits", max(DEFAULT_MAX_DIGITS, digits))
+def default_max_digits(digits, decoys):
+    """The longest number that solvers can type, if the author names none.
+
+    With decoys there is room behind the code: its length would tell too much otherwise.
+    """
+    if decoys:
+        return min(max(DEFAULT_MAX_DIGITS, digits + 1), MAX_DIGITS)
+    return max(DEFAULT_MAX_DIGITS, digits)
+
+
+def _parse_max_digits(table, digits, decoys):
+    max_digits = table.get("max_digits", default_max_digits(digits, decoys))
     is_whole = isinstance(max_digits, int) and not isinstance(max_digits, bool)
     if not is_whole or not digits <= max_digits <= MAX_DIGITS:
         raise PuzzleError(
@@ -55,12 +84,21 @@ def _parse_switch(key, table):
     return switch
 
 
+def _parse_hints(hints, code):
+    if not isinstance(hints, list):
+        raise PuzzleError('hints must be a list of strings: [ "...", "..." ]')
+    parsed = []
+    for number, hint in enumerate(hints, 1):
+        name = f"hint {number}"
+        _check_written(name, hint, "write something, or leave it out")
+        check_text(name, hint, code)
+        parsed.append(hint.strip("\n").rstrip())
+    return tuple(parsed)
+
+
 def _parse_text(key, text, code):
     """One of the author's texts, without the empty space around it."""
-    if not isinstance(text, str):
-        raise PuzzleError(f"{key} must be a string in quotes")
-    if not text.strip():
-        raise PuzzleError(f"{key} is empty: write something, or leave the key out")
+    _check_written(key, text, "write something, or leave the key out")
     if key != "story" and (len(text) > MAX_TITLE or len(text.splitlines()) > 1):
         raise PuzzleError(f"{key} must be one line of at most {MAX_TITLE} characters")
     check_text(key, text, code)
@@ -69,26 +107,8 @@ def _parse_text(key, text, code):
     return text.strip()
 
 
-def _parse_pictures(pictures, digits):
-    if not isinstance(pictures, list):
-        raise PuzzleError('pictures must be a list of multi-line strings: [ """...""", """...""" ]')
-    if not 1 <= len(pictures) <= MAX_PICTURES:
-        raise PuzzleError(
-            f"there must be 1 to {MAX_PICTURES} pictures: this file has {len(pictures)}"
-        )
-    parsed = []
-    for number, picture in enumerate(pictures, 1):
-        parsed.append(read_drawing(f"picture {number}", picture, digits))
-    _check_same_size(parsed)
-    check_heads(len(parsed), len(parsed[0]), len(parsed[0][0]), digits)
-    return tuple(parsed)
-
-
-def _check_same_size(pictures):
-    rows, columns = len(pictures[0]), len(pictures[0][0])
-    for number, picture in enumerate(pictures, 1):
-        if (len(picture), len(picture[0])) != (rows, columns):
-            raise PuzzleError(
-                f"picture {number} has {len(picture)} x {len(picture[0])} cells and picture 1 "
-                f"has {rows} x {columns}: all pictures of a puzzle need the same size"
-            )
+def _check_written(name, text, remedy):
+    if not isinstance(text, str):
+        raise PuzzleError(f"{name} must be a string in quotes")
+    if not text.strip():
+        raise PuzzleError(f"{name} is empty: {remedy}")

@@ -1,10 +1,10 @@
 """The secret of a puzzle: what the network is to know, and what solvers are told about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import PuzzleError
-from builder.puzzle_file.decoys import check_decoys
+from builder.puzzle_file.decoys import check_decoys, check_summits
 from builder.puzzle_file.parse import parse_table
 from builder.puzzle_file.toml_file import read_table
 
@@ -29,6 +29,8 @@ class Secret:
     decoys: whether wrong numbers show crisp pictures, too, which mean nothing.
     summits: whether climbing the logit ends on false summits.
     examples_from: what the wrong numbers in the solvers' texts are drawn from, if not the code.
+    image_paths, image_digests: the image files that pictures were read from, and their SHA-256
+        digests in hexadecimal digits. Two secrets are equal if all else is.
     """
 
     code: str
@@ -41,6 +43,8 @@ class Secret:
     decoys: bool = False
     summits: bool = False
     examples_from: str = ""
+    image_paths: tuple[Path, ...] = field(default=(), compare=False)
+    image_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def arrangement(self):
@@ -71,16 +75,23 @@ class Secret:
         Raises PuzzleError, which names the file and the first mistake in it.
         """
         try:
-            return cls.parse(Path(path).read_bytes())
+            content = Path(path).read_bytes()
         except OSError as error:
             raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
+        try:
+            return cls.parse(content, Path(path).parent)
         except PuzzleError as error:
             raise PuzzleError(f"{path}: {error}") from error
 
     @classmethod
-    def parse(cls, content):
-        """The secret in the content (bytes) of a puzzle file. Raises PuzzleError on a mistake."""
-        secret = cls(**parse_table(read_table(content)))
+    def parse(cls, content, folder=Path()):
+        """The secret in the content (bytes) of a puzzle file. Raises PuzzleError on a mistake.
+
+        folder: of the puzzle file; image files are looked for in it.
+        """
+        secret = cls(**parse_table(read_table(content), folder))
         if secret.decoys:
             check_decoys(secret.code, secret.tiles)
+        if secret.summits:
+            check_summits(secret.code, secret.tiles, secret.decoys)
         return secret

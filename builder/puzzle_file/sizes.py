@@ -50,8 +50,10 @@ def check_heads(pictures, rows, columns, digits):
         )
 
 
-def largest_square(pictures, digits):
-    """The side, in cells, of the largest square that so many pictures can have."""
+def largest_square(pictures, digits, max_heads=MAX_HEADS, max_side=MAX_SIDE):
+    """The side, in cells, of the largest square that so many pictures can have, or one tile."""
     size = tile_size(digits)
-    fitting = [side for side in sides(digits) if pictures * (side // size) ** 2 <= MAX_HEADS]
-    return fitting[-1]
+    tiles = 1
+    while pictures * (tiles + 1) ** 2 <= max_heads and (tiles + 1) * size <= max_side:
+        tiles += 1
+    return tiles * size

@@ -1,21 +1,92 @@
-"""Whether something that solvers read holds the code: a text, a file, a name."""
+"""Whether something that solvers read holds the code: a text, a file, a name.
 
+What the builder itself writes is not looked through: its numbers have nothing to do with the code.
+"""
+
+import html
 import re
 import unicodedata
+from pathlib import PurePath
 
 from builder.errors import PuzzleError
+from builder.puzzle_file.encoding import readings
 
 SPELLED_OUT = 3  # digits of a code that no text may hold; a shorter one occurs in any text
+# What a reader doesn't see: tags of HTML, and commands of LaTeX and RTF.
+MARKUP = re.compile(r"<[^<>]*>|\\[A-Za-z]+")
+# A count in the words of a bundle's README, which authors quote, is not meant as a code.
+COUNT = re.compile(r"\b[1-9][0-9]{0,2}(?:,[0-9]{3})+ (?=(?:parameters|inputs)\b)")
+NEW_NAME = "my-puzzle"
 
 
 def check_text(name, text, code):
-    """Raises PuzzleError if a text that solvers read holds the code.
+    """Raises PuzzleError if a text of the author's, which solvers read, holds the code.
 
-    It is found as it is, and with signs between the digits. A code of fewer than SPELLED_OUT
-    digits is not looked for, since it may stand anywhere by chance.
+    It is found as it is, in the digits of any script, and with signs or markup between the digits.
+    A code of fewer than SPELLED_OUT digits is found only if the text is nothing else, since it may
+    stand anywhere by chance.
+    name: what the message calls the text.
     """
-    digits = "".join(str(unicodedata.digit(character, character)) for character in text)
-    spelled = re.search(r"[\W_]*".join(code), digits)
-    if spelled and len(code) >= SPELLED_OUT:
-        line = 1 + text.count("\n", 0, spelled.start())
-        raise PuzzleError(f"{name}, line {line}: {spelled[0]!r} is the code, and solvers read it")
+    digits = COUNT.sub(" ", _ascii_digits(text))
+    seen = html.unescape(MARKUP.sub(_line_ends, digits))
+    for version in (digits, seen):
+        spelled = _find(version, code)
+        if spelled:
+            line = 1 + version.count("\n", 0, spelled.start())
+            raise PuzzleError(
+                f"{name}, line {line}: {spelled[0]!r} is the code, and solvers read it"
+            )
+
+
+def check_bytes(name, content, code):
+    """As check_text, of a file's content (bytes) in any encoding. A file that is no text passes."""
+    for text in readings(content):
+        check_text(name, text, code)
+
+
+def check_name(path, code):
+    """Raises PuzzleError if the name of a file or folder that solvers see holds the code.
+
+    path: as they see it, so that it begins with the bundle's folder or is the zip's name alone.
+    """
+    path = PurePath(path)
+    text = _ascii_digits(path.as_posix())
+    names_alone = [_ascii_digits(part).split(".")[0] for part in path.parts]
+    if _find(text, code) or any(_find(name, code) for name in names_alone):
+        raise PuzzleError(
+            f"the name {path} tells the code, and solvers see it: "
+            f"choose another one, such as {_suggest(path, code)}"
+        )
+
+
+def _ascii_digits(text):
+    """A text with each digit, in whatever script, as an ASCII digit."""
+    normal = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.digit(character, character)) for character in normal)
+
+
+def _find(text, code):
+    """The match of a code in a text with ASCII digits, or None."""
+    spelled = r"[\W_]*".join(code)
+    if len(code) < SPELLED_OUT:
+        return re.fullmatch(rf"[\W_]*{spelled}[\W_]*", text)
+    return re.search(spelled, text)
+
+
+def _line_ends(markup):
+    """What is left of a tag, so that lines keep their numbers."""
+    return "\n" * markup[0].count("\n")
+
+
+def _suggest(path, code):
+    """A name like the one of a path, without the code."""
+    ending = path.suffix
+    if any(character.isdigit() for character in ending):
+        ending = ""
+    stem = _ascii_digits(path.name.removesuffix(ending))
+    if not _find(stem, code):  # it is spread over several folders
+        return f"{NEW_NAME}{ending}"
+    while found := _find(stem, code):
+        stem = stem[: found.start()] + stem[found.end() :]
+    stem = stem.strip(" .,-_+")
+    return f"{stem or NEW_NAME}{ending}"

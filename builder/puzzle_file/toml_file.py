@@ -1,11 +1,11 @@
 """The bytes of a TOML file -> its table. Each mistake gets one sentence that says what mends it."""
 
-import codecs
 import re
 import tomllib
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import UNQUOTED
+from builder.puzzle_file.encoding import decode
 
 BACKSLASH = r"write \\ for a backslash, or put the text in single quotes"
 
@@ -25,13 +25,6 @@ HINTS = {
     "Invalid value": "texts stand in straight quotes, a list ends with ], "
     "and true and false are lower case",
 }
-
-
-def decode(content):
-    """The text in a file's bytes: UTF-8, or UTF-16, which Windows PowerShell writes into files."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    return content.decode("utf-8-sig")
 
 
 def read_table(content):
