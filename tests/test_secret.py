@@ -143,13 +143,39 @@ def test_a_mistake_is_named(content, told, tmp_path):
     )
 
 
-def test_a_missing_file_a_folder_and_another_encoding_are_named(tmp_path):
-    for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(PuzzleError, match="cannot be read"):
-            Secret.read(path)
+def refusal_of(path):
+    with pytest.raises(PuzzleError) as error:
+        Secret.read(path)
+    return str(error.value)
+
+
+def test_what_is_named_instead_of_a_puzzle_file_gets_the_sentence_that_helps(tmp_path):
+    missing = tmp_path / "none.toml"
+    assert refusal_of(missing) == (
+        f"{missing}: there is no such file: --new CODE makes a puzzle file"
+    )
+    assert refusal_of(tmp_path) == (
+        f"{tmp_path}: a folder is no puzzle file: name a file that ends in .toml"
+    )
+    hidden_ending = tmp_path / "key.toml.txt"
+    hidden_ending.write_text(GOOD)
+    assert refusal_of(hidden_ending).startswith(f"{hidden_ending}: rename it to key.toml: ")
+    assert refusal_of(tmp_path / "key.toml") == (
+        f"{tmp_path / 'key.toml'}: there is only {hidden_ending}: rename it to key.toml"
+    )
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle.toml").write_text(GOOD)
+    assert refusal_of(tmp_path / "bundle") == (
+        f"{tmp_path / 'bundle'}: not the puzzle file, which is {tmp_path / 'bundle.toml'}"
+    )
+    image = tmp_path / "skull.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert 'name the image in it: pictures = ["skull.png"]' in refusal_of(image)
+
+
+def test_another_encoding_is_named(tmp_path):
     (tmp_path / "latin.toml").write_bytes('code = "1"\n# Ä'.encode("latin-1"))
-    with pytest.raises(PuzzleError, match="line 2: not UTF-8: save the file as UTF-8"):
-        Secret.read(tmp_path / "latin.toml")
+    assert refusal_of(tmp_path / "latin.toml").endswith("line 2: not UTF-8: save the file as UTF-8")
 
 
 def refusal(text, key="story", code="0742"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from builder.errors import PuzzleError
 from builder.puzzle_file.decoys import check_decoys, check_summits
 from builder.puzzle_file.parse import parse_table
+from builder.puzzle_file.source import read_source
 from builder.puzzle_file.toml_file import read_table
 
 TITLE = "A number in a network"
@@ -74,10 +75,7 @@ class Secret:
 
         Raises PuzzleError, which names the file and the first mistake in it.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
+        content = read_source(path)
         try:
             return cls.parse(content, Path(path).parent)
         except PuzzleError as error:

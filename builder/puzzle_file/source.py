@@ -1,0 +1,41 @@
+"""The bytes of a puzzle file, or one sentence on what the author named instead of one."""
+
+from pathlib import Path
+
+from builder.errors import PuzzleError
+
+# How image files start: PNG, JPEG, GIF, BMP, WebP, TIFF.
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
+
+
+def read_source(path):
+    """The content (bytes) of a puzzle file. Raises PuzzleError if it can't be one."""
+    path = Path(path)
+    if path.name.lower().endswith(".toml.txt"):
+        raise PuzzleError(f"{path}: rename it to {path.stem}: a puzzle file's name ends in .toml")
+    if not path.is_file():
+        raise PuzzleError(_what_is_wrong(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
+    if content.startswith(IMAGES):
+        raise PuzzleError(
+            f"{path}: an image is no puzzle file: make one with --new CODE, "
+            f'and name the image in it: pictures = ["{path.name}"]'
+        )
+    return content
+
+
+def _what_is_wrong(path):
+    beside = path.with_name(f"{path.name}.toml")
+    if path.name and beside.is_file():
+        return f"{path}: not the puzzle file, which is {beside}"
+    text = path.with_name(f"{path.name}.txt")
+    if path.name and text.is_file():
+        return f"{path}: there is only {text}: rename it to {path.name}"
+    if path.is_dir():
+        return f"{path}: a folder is no puzzle file: name a file that ends in .toml"
+    if path.exists():
+        return f"{path}: not a file that can be read"
+    return f"{path}: there is no such file: --new CODE makes a puzzle file"
