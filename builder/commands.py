@@ -111,7 +111,9 @@ def hand_out(choices, secret, certificate, screen):
     if choices.sheet:
         from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import
 
-        draw_sheet(secret, certificate, choices.sheet)
+        missing = draw_sheet(secret, certificate, choices.sheet)
+        if missing:
+            screen.note(f"no font on this computer has {missing!r}: the sheet shows □ instead")
         screen.note(f"sheet: {short_path(choices.sheet)}, for your eyes only", whole=True)
     if choices.walkthrough:
         content = make_walkthrough(secret, choices.folder)

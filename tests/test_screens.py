@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import matplotlib
 import pytest
 import torch
 from matplotlib.image import imread
@@ -13,6 +14,7 @@ from builder.network.model import NeuralNetwork, tokenize
 from builder.network.weights import dump, load
 from builder.puzzle_file.secret import Secret
 from builder.screens import sheet
+from builder.screens.fonts import families_for
 from builder.screens.screen import Screen
 from builder.training.train import train
 from builder.words import counted, listed
@@ -42,14 +44,22 @@ def shown(seen):
     return seen.console.file.getvalue()
 
 
-def untrained(certificate, code, heads, max_digits):
-    """A secret and a certificate with untrained weights: a sheet shows any network."""
+def untrained(certificate, code, tiles, max_digits):
+    """A secret and a certificate with untrained weights: a sheet shows any network.
+
+    tiles: how many pictures there are, and how many heads each is high and wide.
+    """
+    pictures, down, across = tiles
     size = 1 + len(code)
-    picture = tuple(tuple(int(row == column) for column in range(size)) for row in range(size))
+    picture = ((1.0,) * size * across,) * size * down
     torch.manual_seed(1)
-    secret = Secret(code, (picture,) * heads, max_digits)
-    weights = dump(NeuralNetwork(10, heads, max_digits))
-    return secret, replace(certificate, weights=weights, hardest_codes=(code[:-1] + "0",))
+    network = NeuralNetwork(10, pictures * down * across, max_digits)
+    network.arrangement.copy_(torch.tensor(tiles))
+    hardest = (code[:-1] + "0",)
+    return (
+        Secret(code, (picture,) * pictures, max_digits),
+        replace(certificate, weights=dump(network), hardest_codes=hardest),
+    )
 
 
 @pytest.mark.parametrize("width", [0, 40, 80, 120])
@@ -108,27 +118,86 @@ def test_numbers_and_lists_read_as_people_write_them():
     assert [listed(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
 
 
+# The author's sheet.
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the sheet draws: (number, picture, labels) for each picture, in order."""
+    drawn = []
+    draw_number = sheet._draw_number
+
+    def watched(part, axes, network, number, what):
+        draw_number(part, axes, network, number, what)
+        for axis in axes:
+            if axis.images:
+                labels = [label.get_text() for label in axis.get_yticklabels()]
+                drawn.append((number, torch.tensor(axis.images[0].get_array()), labels))
+
+    monkeypatch.setattr(sheet, "_draw_number", watched)
+    return drawn
+
+
 @pytest.mark.parametrize(
-    ("code", "heads", "max_digits"), [("7", 1, 1), ("3141592653589793", 2, 16)]
+    ("code", "tiles", "max_digits"),
+    [("7", (1, 1, 1), 1), ("2013", (2, 2, 3), 5)],
 )
-def test_the_sheet_shows_what_the_network_itself_shows(
-    certificates, code, heads, max_digits, tmp_path, monkeypatch
+def test_the_sheet_shows_the_pictures_that_the_network_shows(
+    certificates, code, tiles, max_digits, tmp_path, drawn
 ):
-    secret, certificate = untrained(certificates[0], code, heads, max_digits)
-    drawn, draw_matrix = [], sheet._draw_matrix
-    monkeypatch.setattr(
-        sheet, "_draw_matrix", lambda *shown: (drawn.append(shown[1:]), draw_matrix(*shown))
-    )
-    sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png")
-    example = draw_examples(secret)[0]
-    numbers = list(
-        dict.fromkeys(filter(None, [code, code[:-1], certificate.hardest_codes[0], example]))
-    )
-    assert [shown[2] for shown in drawn[::heads]] == [["CLS", *number] for number in numbers]
+    secret, certificate = untrained(certificates[0], code, tiles, max_digits)
+    assert sheet.draw_sheet(secret, certificate, tmp_path / "new" / "sheet.png") == ""
+    numbers = [code, code[:-1], certificate.hardest_codes[0], draw_examples(secret)[0]]
+    expected = []
     network = load(certificate.weights)
-    for place, (_, matrix, tokens) in enumerate(drawn):
-        embedding = network.embedding(tokenize(tokens[1:]))
-        expected = network.get_attention_matrices(embedding)[place % heads][0]
-        torch.testing.assert_close(torch.tensor(matrix), expected.detach())
-    height, width, _ = imread(tmp_path / "new" / "sheet.png").shape
-    assert width >= 800 and height > 300 * len(numbers)
+    for number in dict.fromkeys(filter(None, numbers)):
+        matrices = network.get_attention_matrices(network.embedding(tokenize(number)))
+        for picture in network.get_pictures(matrices)[0]:
+            expected.append((number, picture.detach()))
+    assert [number for number, _, _ in drawn] == [number for number, _ in expected]
+    for (number, shown, labels), (_, picture) in zip(drawn, expected, strict=True):
+        torch.testing.assert_close(shown, picture)
+        is_one_head = tiles[1:] == (1, 1)
+        assert (labels == ["CLS", *number]) == is_one_head
+
+
+def test_a_picture_on_the_sheet_is_square_and_crisp_and_right_side_up_whatever_matplotlibrc_says(
+    ghost, certificates, tmp_path
+):
+    """The picture of the code is dark in its first cell and light in the second, cell by cell."""
+    careless = {"image.origin": "lower", "image.interpolation": "bicubic", "text.usetex": True}
+    with matplotlib.rc_context(careless):
+        sheet.draw_sheet(ghost, certificates[0], tmp_path / "sheet.png")
+        assert matplotlib.rcParams["text.usetex"]  # the author's settings are as they were
+    image = imread(tmp_path / "sheet.png")[:, :, :3]
+    dark, light = (torch.tensor(matplotlib.colormaps["viridis"](end)[:3]) for end in (0.0, 1.0))
+    pixels = torch.tensor(image)
+    is_dark = (pixels - dark).abs().amax(2) < 0.02
+    is_light = (pixels - light).abs().amax(2) < 0.02
+    is_drawn = is_dark | is_light
+    top = is_drawn.any(1).nonzero()[0].item()
+    left = is_drawn[top].nonzero()[0].item()
+    side = 0
+    while is_drawn[top + side, left]:
+        side += 1
+    for row, cells in enumerate(ghost.pictures[0]):
+        for column, cell in enumerate(cells):
+            y = top + round((row + 0.5) * side / 5)
+            x = left + round((column + 0.5) * side / 5)
+            assert is_light[y, x] == (cell == 1)
+    share = is_drawn[top : top + side, left : left + side].float().mean()
+    assert share > 0.98
+
+
+def test_fonts_for_any_script_are_found_and_what_no_font_has_is_named():
+    assert families_for("שלום, Αθήνα, Москва") == (["DejaVu Sans"], "")
+    families, missing = families_for("A \U00013000 and \U00013001")
+    assert families[0] == "DejaVu Sans"
+    assert missing == "\U00013000\U00013001"
+
+
+def test_the_builder_says_which_characters_the_sheet_lacks(tiny, call):
+    tiny.write_text(f"title = '\U00013000'\n{tiny.read_text()}", encoding="utf-8")
+    status, output, error = call(tiny, "--sheet")
+    assert (status, error) == (0, "")
+    assert "no font on this computer has '\U00013000': the sheet shows □ instead" in output
