@@ -10,14 +10,30 @@ import torch
 from builder.network.model import CLS, NeuralNetwork
 
 ORIGINAL = 10  # n_hidden of the original, enough for pictures of 5 digits
-OUTPUT = (
-    30.0  # standard deviation of the output weights: large, so that the projection's can be small
-)
+OUTPUT = 30.0  # standard deviation of its weights: large, so that the projection's can be small
+BITS = 22  # of a weight
 
 
-def least_n_hidden(max_digits):
-    """The smallest n_hidden that leaves queries room for any pictures of max_digits digits."""
-    return 2 * max_digits + 1
+def draw_dense(secret, generator):
+    """A network as small as the original, for codes of up to 5 digits.
+
+    It has fewer dimensions than tokens and positions, whose vectors are as different as possible.
+    """
+    directions = count_directions(secret.max_digits)
+    mix = draw_orthogonal(directions, generator)
+    return draw(secret, directions**0.5 * mix[:, :ORIGINAL], generator)
+
+
+def draw_one_hot(secret, generator):
+    """A network in which each token and each position has a dimension of its own.
+
+    One-hot vectors, because then most products in a score are 0, and adding 0 never rounds.
+    """
+    directions = count_directions(secret.max_digits)
+    n_hidden = max(directions, 2 * secret.max_digits + 1)  # the latter is what pictures need
+    order = torch.randperm(n_hidden, generator=generator)
+    mix = torch.eye(n_hidden, dtype=torch.float64)[order]
+    return draw(secret, n_hidden**0.5 * mix[:directions], generator)
 
 
 def count_directions(max_digits):
@@ -26,45 +42,57 @@ def count_directions(max_digits):
 
 
 @torch.random.fork_rng(devices=[])  # a new network draws weights that are not used
-def draw(secret, n_hidden, generator, one_hot=False):
+def draw(secret, vectors, generator):
     """A network for a secret. What the code decides is still 0: queries, projection and biases.
 
-    one_hot: whether the vectors of tokens and positions are one-hot, but for a factor. Otherwise
-    they are dense.
+    vectors: of the tokens and then of the positions, (12 + max_digits, n_hidden).
     """
+    n_hidden = vectors.shape[1]
     network = NeuralNetwork(n_hidden, len(secret.tiles), secret.max_digits)
     network.arrangement.copy_(torch.tensor(secret.arrangement))
     for parameter in network.parameters():
         parameter.zero_()
-    vectors = draw_vectors(count_directions(secret.max_digits), n_hidden, generator, one_hot)
-    network.embedding.weight.copy_(vectors[: CLS + 1])
-    network.embedding.position.copy_(vectors[CLS + 1 :])
+    store(network.embedding.weight, vectors[: CLS + 1])
+    store(network.embedding.position, vectors[CLS + 1 :])
     for matrix, output in zip(
         network.attention_matrix_list, network.attention_output_list, strict=True
     ):
-        matrix.key_layer.weight.copy_(draw_orthogonal(n_hidden, generator))
-        output.value_layer.weight.copy_(draw_orthogonal(n_hidden, generator))
-    network.output.weight.copy_(OUTPUT * torch.randn(2, n_hidden, generator=generator))
+        store(matrix.key_layer.weight, draw_orthogonal(n_hidden, generator))
+        store(output.value_layer.weight, draw_orthogonal(n_hidden, generator))
+    store(network.output.weight, OUTPUT * gaussian(2, n_hidden, generator=generator))
     return network
 
 
-def draw_vectors(count, n_hidden, generator, one_hot):
-    """The vectors of tokens and positions, (count, n_hidden): orthogonal if n_hidden allows it."""
-    size = max(n_hidden, count)
-    mix = draw_orthogonal(size, generator)
-    if one_hot:
-        mix = torch.eye(size)[torch.randperm(size, generator=generator)]
-    return size**0.5 * mix[:count, :n_hidden]
-
-
 def draw_orthogonal(size, generator):
-    """An orthogonal matrix (size, size) in float64, all equally likely.
+    """An orthogonal matrix (size, size) in float64, all equally likely."""
+    return orthonormal(gaussian(size, size, generator=generator))
 
-    It is the Q of a Gaussian matrix's QR decomposition, with a positive diagonal of R.
+
+def gaussian(*shape, generator):
+    """Standard normal numbers of a shape.
+
+    They are drawn in float64: in float32 the numbers depend on the kind of processor.
     """
-    gaussian = torch.randn(size, size, generator=generator, dtype=torch.float64)
-    orthogonal, triangle = torch.linalg.qr(gaussian)
-    return orthogonal * triangle.diagonal().sign()
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def orthonormal(columns):
+    """Columns (..., n, k) made orthonormal one after the other, as Gram and Schmidt do it.
+
+    This is the QR decomposition in which R has a positive diagonal: there is only one.
+    """
+    basis, triangle = torch.linalg.qr(columns)
+    return basis * triangle.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+
+
+def store(parameter, values, bits=BITS):
+    """Copies values (float64) into a parameter, rounded to a multiple of about 2^-bits the largest.
+
+    Machines differ in the last bits of float64, and this lets the difference vanish.
+    """
+    _, exponent = torch.frexp(values.abs().max())
+    unit = 2.0 ** (exponent.item() - bits)
+    parameter.copy_((values / unit).round() * unit + 0.0)  # + 0.0 makes a 0 of -0
 
 
 def inputs(network):
@@ -72,4 +100,5 @@ def inputs(network):
 
     Returns (1 + max_digits, 11, n_hidden) in float64.
     """
-    return (network.embedding.weight + network.embedding.position[:, None]).double()
+    embedding = network.embedding
+    return embedding.weight.double() + embedding.position.double()[:, None]

@@ -13,7 +13,7 @@ from builder.network.codes import encode, one_digit_off, random_codes
 from builder.network.model import CLS
 from builder.proof.search import search
 from builder.training.draw import inputs
-from builder.training.separate import separate
+from builder.training.separate import DECAYS, separate
 
 GAP = 10.0  # how far the right code's logit must be above those of all negatives
 SHARE = 0.97  # of a fit's gap that every other code must leave
@@ -70,13 +70,13 @@ class Lesson:
         Each head learns the code alone, then how much the head counts. That leaves the search
         little to do.
         """
-        alone = []
-        for head in contrast.unbind(1):
-            alone.append(separate(head, torch.zeros_like(head[0]), GAP))
-        votes = torch.stack(alone)
+        heads = contrast.transpose(0, 1)  # a problem for each head
+        # A head that needs less weight decay than this doesn't know the code by itself.
+        votes = separate(heads, torch.zeros_like(heads[:, 0]), GAP, DECAYS[:10])
         votes /= votes.norm(dim=1, keepdim=True)
-        shares = separate((contrast * votes).sum(2), torch.zeros_like(votes[:, 0]), GAP)
-        return shares[:, None] * votes
+        together = (contrast * votes).sum(2)[None]  # one problem: (1, batch, heads)
+        shares = separate(together, torch.zeros_like(together[:, 0]), GAP)
+        return shares.view(-1, 1) * votes
 
     def circuits(self):
         """The network as tables, with the votes learned so far and without a bias."""

@@ -15,13 +15,14 @@ drawn keys, it is as random as they are, whatever the code.
 import torch
 
 from builder.network.model import CLS, tokenize
-from builder.training.draw import draw_orthogonal, inputs
+from builder.training.draw import gaussian, inputs, orthonormal
 
 SPACING = 0.7  # of the digits on the line
 FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger if pictures need it
 LEAST_FACTOR = (
     0.3  # if n_hidden allows only the least; rows that are all alike would need no weight
 )
+ROUNDED = 1e-9  # what is so much smaller than the rest is 0, but for rounding
 DRAWS = 10  # of a head's query layer: the one is taken whose bias gives least away
 
 
@@ -55,26 +56,30 @@ def score_query(secret, right, every, cells, line):
     scores = line.repeat(secret.max_digits, 1)
     scores[:digits] += (cells[1:] - line[tokenize(secret.code)[0, 1:]])[:, None]
     scores[digits:] += 1 + SPACING  # behind the code every digit is too far
-    exact = torch.linalg.pinv(right) @ cells
-    free = complement(right.T)  # adding these changes no score of a right input
-    return exact + free @ torch.linalg.pinv(every @ free) @ (scores.flatten() - every @ exact)
+    inverse = torch.linalg.pinv(right)
+    exact = inverse @ cells
+    free = every - every @ inverse @ right  # what of the inputs no right one has a part in
+    rest = scores.flatten() - every @ exact
+    return exact + torch.linalg.pinv(free, rtol=ROUNDED) @ rest
 
 
 def draw_query_layer(right, every, tile, score, generator):
-    """A head's query weight (n, n) and bias (n,).
+    """A head's query weight (n, n) and bias (n,): of DRAWS the one whose bias says least.
 
-    Of DRAWS layers it is the one whose bias says least about the right inputs.
+    right, every: as above. tile: the head's cells, (1 + digits, 1 + digits). score: the query at
+    CLS, (n,).
     """
-    layers = [query_layer(right, tile, score, generator) for _ in range(DRAWS)]
-    leaks = [leak(right, every, weight, bias) for weight, bias in layers]
-    return layers[leaks.index(min(leaks))]
+    weights = query_weights(right, tile, DRAWS, generator)
+    biases = score - weights @ right[0]
+    best = leak(right, every, weights, biases).argmin()
+    return weights[best], biases[best]
 
 
-def query_layer(right, tile, score, generator):
-    """A head's query weight (n, n) and bias (n,) with which the right inputs show a tile.
+def query_weights(right, tile, draws, generator):
+    """Query weights with which the right inputs show a tile's rows minus that of CLS.
 
-    right: the right inputs, (1 + digits, n). tile: its cells, (1 + digits, 1 + digits). score: the
-    query at CLS, (n,).
+    right: the right inputs, (1 + digits, n). tile: its cells, (1 + digits, 1 + digits). Returns
+    (draws, n, n).
 
     Let the columns of D be the right inputs minus CLS. Then weight @ D = A + Z. A is in the span of
     the right inputs and decides their cells; Z is outside of it, and free. If Z^T Z = factor^2 D^T
@@ -82,34 +87,41 @@ def query_layer(right, tile, score, generator):
     factor, and for n > 2 * digits; n = 2 * digits is enough for the least factor that there is.
     """
     digits = len(right) - 1
-    basis, triangle = torch.linalg.qr((right[1:] - right[0]).T)  # D = basis @ triangle
-    # From here on, A and Z are for the columns of the basis instead of those of D.
-    inside = torch.linalg.pinv(right) @ (tile[1:] - tile[0]).T @ triangle.inverse()
+    differences = (right[1:] - right[0]).T
+    basis = orthonormal(differences)  # from here on, A and Z are for its columns, not for D's
+    to_basis = torch.linalg.inv(basis.T @ differences)
+    inside = torch.linalg.pinv(right) @ (tile[1:] - tile[0]).T @ to_basis  # A
+    outside = complement(right.T.expand(draws, -1, -1), generator)
+
     squares, directions = torch.linalg.eigh(inside.T @ inside)  # ascending
-    outside = complement(right.T)
-    outside = (outside @ draw_orthogonal(outside.shape[1], generator))[:, :digits]
-    room = outside.shape[1]
-    usual = FACTOR if room == digits else LEAST_FACTOR
+    usual = FACTOR if outside.shape[2] >= digits else LEAST_FACTOR
     factor = max(squares[-1].clamp(min=0).sqrt().item(), usual / right[0].square().sum().item())
-    lengths = (factor**2 - squares[:room]).clamp(min=0).sqrt()
-    image = inside + outside * lengths @ directions[:, :room].T  # A + Z
-    elsewhere = draw_orthogonal(len(image) - digits, generator) @ complement(basis).T
-    weight = image @ basis.T + factor * complement(image) @ elsewhere
-    return weight, score - weight @ right[0]
+    missing = factor**2 - squares  # what Z^T Z has to add
+    missing[missing < ROUNDED * factor**2] = 0
+    root = directions * missing.sqrt() @ directions.T  # root^T root = Z^T Z
+
+    room = min(outside.shape[2], int((missing > 0).sum()))
+    turn = orthonormal(root @ gaussian(draws, digits, room, generator=generator))
+    image = inside + outside[:, :, :room] @ turn.mT @ root  # A + Z
+    others = complement(basis.expand(draws, -1, -1), generator)
+    return image @ basis.T + factor * complement(image, generator) @ others.mT
 
 
-def leak(right, every, weight, bias):
-    """How far a query bias tells right inputs from others, a float: 0 if its products don't differ
-    in size.
+def leak(right, every, weights, biases):
+    """How far query biases tell right inputs from others: 0 if their products don't differ in size.
 
-    The products are weight @ y . bias for an input y; the result is the logarithm of the ratio of
-    their mean squares.
+    weights: (draws, n, n). biases: (draws, n). Returns (draws,). The products are weight @ y . bias
+    for an input y; the result is the logarithm of the ratio of their mean squares.
     """
-    right_size = (right[1:] @ weight.T @ bias).square().mean()
-    usual_size = (every @ weight.T @ bias).square().mean()
-    return (usual_size.log() - right_size.log()).abs().item()
+    readers = (biases[:, None] @ weights)[:, 0]  # reader . y = weight @ y . bias, (draws, n)
+    right_size = (readers @ right[1:].T).square().mean(1)
+    usual_size = (readers @ every.T).square().mean(1)
+    return (usual_size.log() - right_size.log()).abs()
 
 
-def complement(columns):
-    """An orthonormal basis (n, n - k) of what is orthogonal to all columns (n, k)."""
-    return torch.linalg.svd(columns).U[:, columns.shape[1] :]
+def complement(columns, generator):
+    """Random orthonormal bases (draws, n, n - k) of what is orthogonal to columns (draws, n, k)."""
+    draws, size, count = columns.shape
+    free = gaussian(draws, size, size - count, generator=generator)
+    free -= columns @ torch.linalg.pinv(columns, rtol=ROUNDED) @ free
+    return orthonormal(free)

@@ -71,7 +71,7 @@ def _attempt(secret, seed, watch):
         if found and fitted >= GAP and step < lesson.STEPS:
             yield Round(seed, step, gap, None)
             continue
-        finish(network, lesson, SHARE * fitted, generator)
+        finish(network, lesson, SHARE * fitted)
         certificate = certify(network, secret, watch)
         if not certificate.holds and step < lesson.STEPS and lesson.relax():
             yield Round(seed, step, gap, None)
@@ -80,13 +80,13 @@ def _attempt(secret, seed, watch):
         return certificate
 
 
-def finish(network, lesson, gap, generator):
+def finish(network, lesson, gap):
     """Writes the votes into the network so that it answers exactly 0 to every wrong code.
 
     gap: the secret's logit is at least this far above all others. The threshold lies in its middle.
     Then the logits are scaled until every wrong one is below -FLAT, whatever rounding does.
     """
-    write_votes(network, lesson.votes, lesson.right_logit() - gap / 2, generator)
+    threshold = lesson.right_logit() - gap / 2
+    write_votes(network, lesson.votes, threshold)
     scale = SLACK * FLAT / (gap / 2 - rounding_bound(network))
-    network.projection.weight *= scale
-    network.projection.bias *= scale
+    write_votes(network, scale * lesson.votes, scale * threshold)

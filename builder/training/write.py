@@ -7,7 +7,9 @@ one.
 
 import torch
 
-NOISE = 0.1  # of the projection, in directions that the logit doesn't see
+from builder.training.draw import store
+
+PROJECTION_BITS = 24  # as many as float32 has: with decoys, votes can be very large
 
 
 def write_queries(network, weights, biases):
@@ -17,25 +19,21 @@ def write_queries(network, weights, biases):
     """
     for matrix, weight, bias in zip(network.attention_matrix_list, weights, biases, strict=True):
         key = matrix.key_layer.weight.double()
-        matrix.query_layer.weight.copy_(key @ weight)
-        matrix.query_layer.bias.copy_(key @ bias)
+        store(matrix.query_layer.weight, key @ weight)
+        store(matrix.query_layer.bias, key @ bias)
 
 
-def write_votes(network, votes, threshold, generator):
+def write_votes(network, votes, threshold):
     """Writes votes (heads, n_hidden): a look at an input y adds votes @ y to the logit.
 
     threshold: the sum of votes that is to be a logit of 0.
     """
-    wrong, right = network.output.weight
-    direction = (right - wrong).double()
+    wrong, right = network.output.weight.double()
+    direction = right - wrong
     unit = direction / direction.square().sum()  # moves the logit by 1
     rows = []
     for output, vote in zip(network.attention_output_list, votes, strict=True):
         value = output.value_layer.weight.double()
         rows.append(torch.linalg.solve((value @ value).T, vote))
-    rows = torch.cat(rows)  # what direction @ projection has to be, (heads * n_hidden,)
-    noise = torch.randn(len(unit), len(rows), generator=generator).double()
-    noise = NOISE * rows.std() * unit.norm() * noise
-    # The logit sees the projection through `direction` alone, and there the noise is taken out.
-    network.projection.weight.copy_(noise + torch.outer(unit, rows - direction @ noise))
-    network.projection.bias.copy_(-threshold * unit)
+    store(network.projection.weight, torch.outer(unit, torch.cat(rows)), PROJECTION_BITS)
+    store(network.projection.bias, -threshold * unit, PROJECTION_BITS)

@@ -4,10 +4,11 @@ import torch
 
 from builder.network.model import CLS, tokenize
 from builder.training.decoys.queries import directions
+from builder.training.draw import gaussian
 from builder.training.lesson import GAP, Lesson
 from builder.training.separate import separate
 
-BLUR = 1.2  # of votes that are copied, for votes of size 1; the fit makes it smaller
+BLUR = 1.8  # of votes that are copied, for votes of size 1; the fit makes it smaller
 
 
 class DecoyLesson(Lesson):
@@ -21,17 +22,15 @@ class DecoyLesson(Lesson):
     def __init__(self, secret, network, generator):
         super().__init__(secret, network, generator)
         self.directions = directions(network)
-        self.noise = torch.randn(
-            len(self.votes), len(self.directions), generator=generator, dtype=torch.float64
-        )
+        self.noise = gaussian(len(self.votes), len(self.directions), generator=generator)
         self.disguised = True
 
     def fit_votes(self, contrast):
-        rows = contrast.flatten(1)
-        votes = separate(rows, torch.zeros_like(rows[0]), GAP)
+        rows = contrast.flatten(1)[None]  # one problem
+        votes = separate(rows, torch.zeros_like(rows[:, 0]), GAP)
         if self.disguised:
             target = self.disguise(votes.view_as(self.votes))
-            votes = separate(rows, target.flatten(), GAP)
+            votes = separate(rows, target.view_as(votes), GAP)
         return votes.view_as(self.votes)
 
     def disguise(self, votes):

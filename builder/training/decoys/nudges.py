@@ -27,7 +27,7 @@ def draw_nudges(cells, code, generator):
     levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
     if heads > 1:
         levels = torch.sin(torch.pi / 2 * levels)  # in a square, corners are far apart
-    order = torch.rand(DRAWS, heads, CLS, generator=generator).argsort(2)
+    order = torch.rand(DRAWS, heads, CLS, generator=generator, dtype=torch.float64).argsort(2)
     draws = NUDGE * levels[order]  # (DRAWS, heads, 10)
     scores = (cells + pad(draws, (0, 1)))[:, :, code]  # (DRAWS, heads, 1 + digits)
     if heads == 1:

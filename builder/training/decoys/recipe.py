@@ -12,7 +12,7 @@ picture.
 
 from builder.training.decoys import queries
 from builder.training.decoys.lesson import DecoyLesson
-from builder.training.draw import count_directions, draw, least_n_hidden
+from builder.training.draw import draw_one_hot
 from builder.training.recipe import Recipe
 from builder.training.write import write_queries
 
@@ -21,10 +21,7 @@ class DecoyRecipe(Recipe):
     """The recipe of a puzzle with decoys: all numbers show crisp cells."""
 
     def draw_network(self, generator):
-        max_digits = self.secret.max_digits
-        n_hidden = max(count_directions(max_digits), least_n_hidden(max_digits))
-        # One-hot vectors, because scores of them round less.
-        return draw(self.secret, n_hidden, generator, one_hot=True)
+        return draw_one_hot(self.secret, generator)
 
     def begin_lesson(self, network, generator):
         write_queries(network, *queries.draw_queries(self.secret, network, generator))

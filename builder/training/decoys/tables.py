@@ -12,15 +12,16 @@ DRAWS = 1000  # of the tables, at most
 def draw_tables(secret, generator):
     """Each head's cell for each pair of tokens, (heads, 11, 11): a row is the token that looks.
 
-    Random cells are lit as often as the tile's. All are drawn anew while a code one digit off shows
-    the pictures.
+    Random cells are drawn from those of the head's tile. So tiles are as bright for all numbers,
+    and a tile of one brightness doesn't show which digits the code has. All are drawn anew while a
+    code one digit off shows the pictures.
     """
     tiles = torch.as_tensor(secret.tiles).double()
     (code,) = tokenize(secret.code)
     (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
-    lit = tiles.mean((1, 2), keepdim=True).expand(-1, CLS + 1, CLS + 1)
     for _ in range(DRAWS):
-        tables = torch.bernoulli(lit, generator=generator)
+        drawn = torch.randint(len(code) ** 2, (len(tiles), CLS + 1, CLS + 1), generator=generator)
+        tables = tiles.flatten(1).gather(1, drawn.flatten(1)).view_as(drawn)
         tables[:, code[:, None], code] = tiles
         if not shows_the_pictures(tables, tiles, close_tokens).any():
             break
