@@ -7,7 +7,8 @@ from pathlib import Path
 from builder.bundle.added import added_files, check_added_files
 from builder.bundle.checksum import essence, is_untouched
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
-from builder.bundle.names import FILES, GUESS, MODEL, NOTEBOOK, README, REQUIREMENTS, WEIGHTS
+from builder.bundle.names import FILES, GUESS, MODEL, NOTEBOOK, PAGE, README, REQUIREMENTS, WEIGHTS
+from builder.bundle.page import make_page
 from builder.bundle.texts import make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
 from builder.network.model import tokenize
@@ -15,7 +16,7 @@ from builder.network.weights import load
 
 BUILDER = Path(__file__).resolve().parents[1]
 PUZZLE = BUILDER.parent / "puzzle"
-TEXTS = (README, NOTEBOOK)  # what a build makes of the author's words
+TEXTS = (README, NOTEBOOK, PAGE)  # what a build makes of the author's words
 MADE_BY_BROWSING = (".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__")
 # A zip knows no year before 1980, and a file of 1980 may be of 1979 further west.
 PACKED_ON = (2000, 1, 1, 0, 0, 0)
@@ -78,6 +79,7 @@ def make_files(secret, weights):
         **_common_files(),
         README: make_readme(secret, network),
         NOTEBOOK: make_notebook(secret, network),
+        PAGE: make_page(secret, network),
         WEIGHTS: weights,
     }
     return {name: contents[name] for name in FILES}

@@ -4,7 +4,8 @@ GUESS = "guess.py"
 REQUIREMENTS = "requirements.txt"
 README = "README.md"
 NOTEBOOK = "start.ipynb"
+PAGE = "try.html"
 MODEL = "classifier/model.py"
 WEIGHTS = "classifier/torch_state_dict"
 # In the order in which they are written: the weights last, so the old network answers until then.
-FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, WEIGHTS)
+FILES = (MODEL, GUESS, REQUIREMENTS, README, NOTEBOOK, PAGE, WEIGHTS)

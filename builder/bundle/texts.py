@@ -48,9 +48,9 @@ def make_readme(secret, network):
         first=first,
         second=second,
         third=third,
-        digits=f"1 to {max_digits} digits" if max_digits > 1 else "1 digit",
+        digits=lengths(max_digits),
         shown=SHOWN_IN_TILES if _has_tiles(network) else SHOWN,
-        wrong=JUMBLE_WITH_DECOYS if secret.decoys else JUMBLE,
+        wrong=wrong_numbers(secret),
         pictures=_pictures(network),
         heads=counted(len(network.attention_matrix_list), "head"),
         n_hidden=network.projection.out_features,
@@ -69,6 +69,16 @@ def make_notebook(secret, network):
     if _has_tiles(network):
         tiles = f" A picture is made of {_tiling(network)}."
     return fill("start.ipynb", title=title, first=first, fourth=fourth, fifth=fifth, tiles=tiles)
+
+
+def lengths(max_digits):
+    """How many digits a number may have, in words."""
+    return f"1 to {max_digits} digits" if max_digits > 1 else "1 digit"
+
+
+def wrong_numbers(secret):
+    """What solvers are told about the pictures of wrong numbers."""
+    return JUMBLE_WITH_DECOYS if secret.decoys else JUMBLE
 
 
 def _story(secret):
