@@ -8,6 +8,7 @@ from builder.attacks.attack import report, verdict
 from builder.bundle import bundle
 from builder.bundle.added import added_files, check_added_files, left_out
 from builder.bundle.files import check_replaceable, write_files
+from builder.bundle.names import GUESS, PAGE
 from builder.bundle.walkthrough import make_walkthrough
 from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
@@ -140,8 +141,9 @@ def show_bundle(folder, screen):
 
 
 def show_next_steps(choices, screen):
-    """Shows the two commands that an author types next."""
-    guess = short_path(choices.folder / "guess.py")
+    """Shows what an author opens next, and the two commands that an author types next."""
+    guess = short_path(choices.folder / GUESS)
+    screen.note(f"open it: {short_path(choices.folder / PAGE)}, in a browser", whole=True)
     screen.note(f"try it: {quote(['python', guess])}", whole=True)
     options = ["--check", "--zip"]
     if choices.is_named:

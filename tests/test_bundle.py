@@ -168,7 +168,7 @@ def test_a_new_an_empty_and_a_browsed_folder_are_fine(tmp_path):
     bundle.check_folder(tmp_path)
 
 
-@pytest.mark.parametrize("name", [bundle.README, bundle.NOTEBOOK])
+@pytest.mark.parametrize("name", bundle.TEXTS)
 def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, party, name):
     edited = (party / name).read_bytes().replace(b"network", b"spirit")
     (party / name).write_bytes(edited)
@@ -269,7 +269,7 @@ def test_one_bundle_packs_to_the_same_bytes_wherever_and_whenever(ghost, party, 
 def test_a_missing_or_garbled_file_is_named_and_the_next_build_mends_it(
     ghost, certificates, party, name
 ):
-    text = name in (bundle.README, bundle.NOTEBOOK)
+    text = name in bundle.TEXTS
     if not text:  # such a text would be the author's
         (party / name).write_bytes(certificates[0].weights[:-1])
         with pytest.raises(PuzzleError, match=name.rpartition("/")[2]):

@@ -1,4 +1,4 @@
-"""The page for solvers, try.html: the network in plain JavaScript, made for each bundle from a template."""
+"""The page for solvers, try.html: the network in plain JavaScript, filled with its weights."""
 
 import base64
 import hashlib
@@ -19,8 +19,8 @@ STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 def make_page(secret, network):
     """The page (bytes) for solvers of a secret.
 
-    network: the network that the bundle holds. The page depends on its weights and on the texts that solvers read,
-    and on nothing else of the secret.
+    network: the network that the bundle holds. The page depends on its weights and on the texts
+    that solvers read, and on nothing else of the secret.
     """
     template = TEMPLATE.read_text(encoding="utf-8")
     max_digits = len(network.embedding.position) - 1
@@ -41,7 +41,7 @@ def make_page(secret, network):
 
 
 def _policy(template):
-    """The Content-Security-Policy: nothing is loaded, and only the page's own scripts and style count."""
+    """The Content-Security-Policy: nothing is loaded, and no script runs but the page's own."""
     scripts = " ".join(_hash(script) for script in SCRIPTS.findall(template))
     styles = " ".join(_hash(style) for style in STYLES.findall(template))
     return (
@@ -65,10 +65,11 @@ def _story(secret):
 
 def _hints(hints):
     """The hints as HTML, each closed until somebody opens it."""
-    return "\n".join(
-        f'<details class="hint"><summary>Hint {number}</summary><p>{html.escape(hint)}</p></details>'
-        for number, hint in enumerate(hints, 1)
-    )
+    lines = []
+    for number, hint in enumerate(hints, 1):
+        title = f"<summary>Hint {number}</summary>"
+        lines.append(f'<details class="hint">{title}<p>{html.escape(hint)}</p></details>')
+    return "\n".join(lines)
 
 
 def _weights(network):
