@@ -4,7 +4,8 @@ import time
 
 import torch
 
-from builder.attacks.attack import report, verdict
+from builder.attacks.report import report
+from builder.attacks.verdict import verdict
 from builder.bundle import bundle
 from builder.bundle.added import added_files, check_added_files, left_out
 from builder.bundle.files import check_replaceable, write_files
@@ -104,10 +105,10 @@ def check(choices, secret, screen):
 def hand_out(choices, secret, certificate, screen):
     """Shows how hard the puzzle is and what solvers get, writes the sheet and the zip."""
     network = load(certificate.weights)
-    screen.note(f"verdict: {verdict(network, secret)}")
+    screen.verdict(verdict(network, secret))
     if choices.attacks:
-        for attack in report(network, secret):
-            screen.attack(attack)
+        for finding in report(network, secret):
+            screen.attack(finding)
     show_bundle(choices.folder, screen)
     if choices.sheet:
         from builder.screens.sheet import draw_sheet  # matplotlib takes a second to import

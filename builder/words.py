@@ -6,6 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+UNITS = {  # of time, in seconds
+    "year": 31_557_600,
+    "day": 86_400,
+    "hour": 3600,
+    "minute": 60,
+    "second": 1,
+}
+ENDLESS = 1e9 * UNITS["year"]
+
 
 def counted(number, noun, plural=None):
     """A number with its noun: "1 cell", "2 cells", "1,492 parameters".
@@ -45,3 +54,13 @@ def short_path(path):
     if path.is_relative_to(Path.cwd()):
         return str(path.relative_to(Path.cwd()))
     return str(path)
+
+
+def duration(seconds):
+    """A time in words: "less than a second", "2 minutes", "5,663 years"."""
+    if seconds >= ENDLESS:
+        return "over a billion years"
+    for unit, size in UNITS.items():
+        if seconds >= size:
+            return counted(round(seconds / size), unit)
+    return "less than a second"

@@ -34,7 +34,8 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import pad
 
-from builder.attacks.attack import duration, report, verdict
+from builder.attacks.report import report
+from builder.attacks.verdict import verdict
 from builder.bundle.bundle import make_files, zip_bytes
 from builder.network.circuits import BLANK, read_circuits
 from builder.network.codes import count_codes, random_codes, tokens_by_length
@@ -43,7 +44,8 @@ from builder.network.weights import load
 from builder.proof.certify import BUDGET, HARDEST, cell_errors, certify
 from builder.proof.search import search
 from builder.puzzle_file.secret import Secret
-from builder.words import counted
+from builder.screens.attacks import cost, verdict_sentence
+from builder.words import counted, duration
 from tests.helpers import GHOST, GUESS, ROOT
 from tests.oracle import all_codes, hardest, logits_of, network_logits
 from tests.original import original_loop
@@ -287,9 +289,9 @@ def attacks(n):
     reports = [list(report(*pair)) for pair in track(loaded, "attacks")]
     seconds = time.perf_counter() - start
     for found in zip(*reports, strict=True):
-        yield " | ".join([found[0].name, *(attack.cost for attack in found)])
+        yield " | ".join([found[0].name, *(cost(finding) for finding in found)])
     for name, pair in zip(puzzles, loaded, strict=True):
-        yield f"{name}: {verdict(*pair)}"
+        yield f"{name}: {verdict_sentence(verdict(*pair))}"
     yield f"The {counted(len(reports), 'report')} took {seconds:.1f} s."
 
 

@@ -5,6 +5,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from builder.screens.attacks import attack_sentence, verdict_sentence
 from builder.words import counted
 
 NARROWEST = 20  # columns; some systems report a width of 0 or 1
@@ -86,6 +87,10 @@ class Screen:
                 table.add_row(verdict, Text("\n").join([*promised, Text(" ").join(found)]))
         self.console.print(table)
 
-    def attack(self, attack):
+    def verdict(self, verdict):
+        """Shows how hard the puzzle is."""
+        self.note(f"verdict: {verdict_sentence(verdict)}")
+
+    def attack(self, finding):
         """Shows what an attack costs: in red if it finds the code."""
-        self.note(f"attack: {attack.sentence}", style="red" if attack.found else "green")
+        self.note(f"attack: {attack_sentence(finding)}", style="red" if finding.found else "green")

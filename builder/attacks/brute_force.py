@@ -1,0 +1,37 @@
+"""Brute force: all numbers, short ones first. With decoys those whose digits all differ will do."""
+
+import math
+import time
+
+import torch
+
+from builder.network.model import CLS
+
+SECONDS = 0.02  # a batch that takes so long shows how fast the network is
+
+
+def count_candidates(secret, digits):
+    """How many numbers of a length may be the code."""
+    if secret.decoys:
+        return math.perm(CLS, digits)
+    return CLS**digits
+
+
+def mean_guesses(secret):
+    """How many guesses it takes on average to find a code as long as the secret's."""
+    digits = len(secret.code)
+    shorter = sum(count_candidates(secret, length) for length in range(1, digits))
+    return shorter + count_candidates(secret, digits) // 2
+
+
+def rate(network):
+    """How many numbers of the largest length the network answers in a second, in a batch."""
+    batch = 10
+    seconds = 0.0
+    while seconds < SECONDS:
+        batch *= 2
+        tokens = torch.full((batch, len(network.embedding.position)), CLS)
+        start = time.perf_counter()
+        network(tokens)
+        seconds = time.perf_counter() - start
+    return batch / seconds

@@ -1,0 +1,26 @@
+"""Exchanges: with decoys all digits of the code differ, so a program may try only such numbers.
+
+If a digit that stands in the number is tried at another place, the two digits change places.
+"""
+
+import torch
+
+from builder.attacks.climb import STARTS, at_every_length, climb
+from builder.network.model import CLS
+
+
+def by_exchanges(target):
+    """Climbs from random codes of different digits."""
+    generator = torch.Generator().manual_seed(0)
+    starts = torch.stack([torch.randperm(CLS, generator=generator) for _ in range(STARTS)])
+    for start in at_every_length(starts[:, : target.max_digits]):
+        yield from climb(target, start, exchanges, rounds=len(start))
+
+
+def exchanges(code, place):
+    """The code with each other digit at this place, (9, digits), and all digits different."""
+    digits = torch.arange(CLS)
+    digits = digits[digits != code[place]]
+    codes = torch.where(code == digits[:, None], code[place], code)
+    codes[:, place] = digits
+    return codes

@@ -1,0 +1,113 @@
+"""The verdict: the few facts of the attack report that say how hard a puzzle is."""
+
+from typing import NamedTuple
+
+from builder.attacks.brute_force import count_candidates, mean_guesses
+from builder.attacks.report import (
+    ANNEALING,
+    BRUTE_FORCE,
+    BY_PLACE,
+    EQUAL_DIGITS,
+    EXCHANGES,
+    GRADIENT,
+    LEAST_SQUARES,
+    PAIRS,
+    Finding,
+    find,
+    find_by_brute_force,
+    find_by_eye,
+)
+from builder.attacks.target import Target
+from builder.errors import PuzzleError
+from builder.puzzle_file.decoys import check_decoys
+from builder.puzzle_file.secret import Secret
+
+SHORT = 100  # guesses that somebody types without a program
+CLIMBS = (BY_PLACE, GRADIENT, PAIRS, ANNEALING)  # false summits are to stop all of them
+
+
+class Verdict(NamedTuple):
+    """How hard a puzzle is.
+
+    secret: the puzzle's. found: the findings of the attacks that decide and find the code, by name.
+    """
+
+    secret: Secret
+    found: dict[str, Finding]
+
+    @property
+    def mean_guesses(self):
+        """How many guesses trying all numbers takes on average."""
+        return mean_guesses(self.secret)
+
+    @property
+    def is_short(self):
+        return self.mean_guesses <= SHORT
+
+    @property
+    def candidates(self):
+        """How many numbers of all lengths may be the code."""
+        lengths = range(1, 1 + self.secret.max_digits)
+        return sum(count_candidates(self.secret, length) for length in lengths)
+
+    @property
+    def decoys_possible(self):
+        """Whether the code could have decoys with these pictures, and has none."""
+        try:
+            check_decoys(self.secret.code, self.secret.tiles)
+        except PuzzleError:
+            return False
+        return not self.secret.decoys
+
+    @property
+    def is_large(self):
+        """Whether a picture has more than one tile."""
+        pictures, down, across = self.secret.arrangement
+        return down * across > 1
+
+    @property
+    def share_shown_without_last_digit(self):
+        """The share of cells that are right if the last digit alone is wrong, 0 to 1.
+
+        It is all but a row and a column of each tile.
+        """
+        digits = len(self.secret.code)
+        return (digits / (1 + digits)) ** 2
+
+    @property
+    def climb(self):
+        """The cheapest Finding of a climb; None if no climb finds the code."""
+        findings = [self.found[name] for name in CLIMBS if name in self.found]
+        return min(findings, key=lambda finding: finding.guesses, default=None)
+
+    @property
+    def has_simple_way(self):
+        """Whether a program that understands nothing finds the code."""
+        return self.climb is not None or EXCHANGES in self.found or BRUTE_FORCE in self.found
+
+    @property
+    def seconds_for_all(self):
+        """How long it takes to try all numbers that may be the code."""
+        brute_force = self.found[BRUTE_FORCE]
+        return brute_force.seconds * self.candidates / brute_force.guesses
+
+
+def verdict(network, secret):
+    """Runs the attacks that decide how hard a puzzle is, and returns its Verdict."""
+    findings = []
+    if mean_guesses(secret) > SHORT:
+        target = Target(network)
+        findings = [find_by_eye(secret)]
+        findings += [find(target, secret, name) for name in deciding_attacks(secret)]
+        if secret.decoys:
+            findings.append(find_by_brute_force(network, secret))
+    return Verdict(secret, {finding.name: finding for finding in findings if finding.found})
+
+
+def deciding_attacks(secret):
+    """The names of the attacks that decide. Without decoys, equal digits open every puzzle."""
+    if not secret.decoys:
+        return (EQUAL_DIGITS,)
+    if not secret.summits:
+        return (BY_PLACE, GRADIENT, EXCHANGES, LEAST_SQUARES)
+    return (*CLIMBS, EXCHANGES, LEAST_SQUARES)
