@@ -22,6 +22,7 @@ from builder.errors import PuzzleError
 from builder.interrupts import delayed_interrupt
 from builder.puzzle_file.blank import blank_puzzle
 from builder.puzzle_file.secret import Secret
+from builder.puzzle_file.texts import check_name
 from builder.words import quote, short_path, started_as
 
 BUILDER = Path(__file__).resolve().parent
@@ -29,7 +30,6 @@ ROOT = BUILDER.parent
 GHOST = BUILDER / "ghost.toml"
 PUZZLE = ROOT / "puzzle"
 MAX_SEED = 2**63 - 1
-IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 
 
 def run(arguments):
@@ -38,8 +38,9 @@ def run(arguments):
     if wanted.new is not None:
         write_new(wanted)
         return
+    secret = Secret.read(wanted.puzzle or GHOST)
     choices = resolve(wanted)
-    secret = Secret.read(choices.puzzle)
+    check_names(choices, secret)
     with delayed_interrupt():  # torch takes a second, so mistakes above need not wait for it
         from builder import commands, event
     if choices.teams:
@@ -176,8 +177,8 @@ def resolve(wanted):
     """The Choices in the parsed arguments. Raises PuzzleError if they conflict."""
     is_default = wanted.puzzle is None or wanted.puzzle.resolve() == GHOST
     puzzle = GHOST if is_default else wanted.puzzle
-    if not is_default:
-        check_puzzle_name(puzzle)
+    if puzzle.suffix != ".toml":
+        raise PuzzleError(f"{puzzle}: a puzzle file's name ends in .toml: rename it")
     check_conflicts(wanted)
     named = wanted.out
     if wanted.check:
@@ -254,36 +255,17 @@ def output_file(option, text, default):
     return named
 
 
-def check_puzzle_name(puzzle):
-    """Raises PuzzleError, which names the right command, if no puzzle file can have such a name."""
-    if puzzle.suffix == ".toml" and puzzle.is_file():
-        return
-    written = puzzle.with_name(f"{puzzle.stem.removesuffix('.toml')}.toml")  # valentine.toml.txt
-    if puzzle.is_dir():
-        hint = "a puzzle file ends in .toml"
-        if written.is_file():
-            hint = f"its puzzle file is {written}: {started_as()} {quote([str(written)])}"
-        raise PuzzleError(f"{puzzle} is a folder; {hint}")
-    if puzzle.is_file():
-        hint = "rename it, or give the file that does"
-        if puzzle.stem.endswith(".toml"):
-            hint = f"rename it to {written.name}"
-        if puzzle.suffix.lower() in IMAGES:
-            hint = f'an image belongs into one, as in pictures = ["{puzzle.name}"]'
-        raise PuzzleError(f"{puzzle}: a puzzle file's name ends in .toml: {hint}")
-    doubled = puzzle.with_name(f"{puzzle.name}.txt")  # Windows hides such an ending
-    if doubled.is_file():
-        raise PuzzleError(
-            f"{puzzle} does not exist, but {doubled.name} does: rename it to {puzzle.name}"
-        )
-    if written != puzzle and written.is_file():
-        raise PuzzleError(
-            f"{puzzle} does not exist, but {written.name} does:"
-            f" {started_as()} {quote([str(written)])}"
-        )
-    raise PuzzleError(
-        f"{puzzle} does not exist: {started_as()} --new CODE {quote([str(written)])} writes one"
-    )
+def check_names(choices, secret):
+    """Raises PuzzleError if a name that solvers see holds the code."""
+    try:
+        check_name(choices.folder.resolve().name, secret.code)
+        if choices.zip:
+            check_name(choices.zip.name, secret.code)
+    except PuzzleError as error:
+        if choices.is_named:
+            raise
+        puzzle = short_path(choices.puzzle)
+        raise PuzzleError(f"{error}: rename {puzzle}, or name a folder with --out") from error
 
 
 def check_default_is_meant():

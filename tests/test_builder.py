@@ -267,13 +267,47 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+# The code leaves by no name.
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("0513.toml", []),
+        ("key-0513.toml", ["--zip"]),
+        ("05-1-3.toml", []),
+        ("٠٥١٣.toml", []),
+        ("tiny.toml", ["--out", "party0513"]),
+        ("tiny.toml", ["--zip", "0513.zip"]),
+        ("tiny.toml", ["--out", "party", "--zip", "05 13.zip"]),
+    ],
+)
+def test_a_name_that_holds_the_code_is_refused_before_anything_is_done(
+    tmp_path, call, name, arguments
+):
+    picture = "\\n".join(["#.#.#"] * 5)
+    (tmp_path / name).write_text(f'code = "0513"\npictures = ["{picture}"]', encoding="utf-8")
+    before = content(tmp_path)
+    status, output, error = call(name, *arguments)
+    assert (status, output) == (2, "")
+    assert "tells the code, and solvers see it: choose another one, such as" in error
+    assert ("rename" in error) == ("--out" not in arguments)
+    assert content(tmp_path) == before
+    if name != "tiny.toml":
+        assert call(name, "--out", "party")[0] == 0  # the puzzle file's own name stays here
+
+
+def test_a_code_of_two_digits_may_occur_in_a_name(tiny, call):
+    assert call(tiny, "--out", "party-2005")[0] == 0
+
+
 # Mistakes.
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["none.toml"], "none.toml does not exist: python -m builder --new CODE none.toml writes"),
+        (["none.toml"], "none.toml: there is no such file: python -m builder --new CODE none.toml"),
         (["wrong.toml"], "wrong.toml: the code must be a string in quotes"),
         (["--new", "12a"], "its character 3 is 'a'"),
         (["--new", "123", "new.txt"], "new.txt: a puzzle file's name ends in .toml"),
@@ -306,13 +340,16 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["tiny"], "tiny does not exist, but tiny.toml does: python -m builder tiny.toml"),
-        (["built"], "built is a folder; its puzzle file is built.toml: python -m builder built.t"),
-        (["folder"], "folder is a folder; a puzzle file ends in .toml"),
-        (["windows.toml"], "windows.toml does not exist, but windows.toml.txt does: rename it to"),
-        (["windows.toml.txt"], "a puzzle file's name ends in .toml: rename it to windows.toml"),
-        (["drawing.png"], 'an image belongs into one, as in pictures = ["drawing.png"]'),
-        (["notes.txt"], "notes.txt: a puzzle file's name ends in .toml: rename it"),
+        (["tiny"], "tiny: not the puzzle file, which is tiny.toml: python -m builder tiny.toml"),
+        (["built"], "built: not the puzzle file, which is built.toml: python -m builder built.t"),
+        (["folder"], "folder: a folder is no puzzle file: name a file that ends in .toml"),
+        (
+            ["windows.toml"],
+            "windows.toml: there is only windows.toml.txt: rename it to windows.toml",
+        ),
+        (["windows.toml.txt"], "windows.toml.txt: rename it to windows.toml: "),
+        (["drawing.png"], 'name the image in it: pictures = ["drawing.png"]'),
+        (["built.text"], "built.text: a puzzle file's name ends in .toml: rename it"),
         (["--check", "--out", "out"], "name the bundle behind --check, as in --check out"),
         (["--check", "--seed", "1"], "--check builds nothing, so --seed does not go with it"),
         (["tiny.toml", "--check"], "tiny does not exist yet: python -m builder tiny.toml builds"),
@@ -338,7 +375,7 @@ def test_a_slip_gets_the_sentence_that_names_the_right_command(
     (tmp_path / "built.toml").write_text(BLANK.format(7))
     (tmp_path / "windows.toml.txt").write_text(BLANK.format(7))
     (tmp_path / "drawing.png").write_bytes(b"\x89PNG")
-    (tmp_path / "notes.txt").write_text("draw a cat")
+    (tmp_path / "built.text").write_text(BLANK.format(7))
     before = content(tmp_path)
     status, output, error = call(*arguments)
     assert (status, output) == (2, "")
@@ -367,7 +404,7 @@ sys.exit(main())
     for arguments, told in (
         (["--colour"], "--help lists"),
         (["wrong.toml"], "string in quotes"),
-        (["wrong"], "wrong does not exist, but wrong.toml does"),
+        (["wrong"], "wrong: not the puzzle file, which is wrong.toml"),
         ([], f"torch is not installed: {sys.executable} -m pip install {ROOT}"),
     ):
         assert told in sentence(run("-c", start, *arguments, cwd=tmp_path))

@@ -1,6 +1,8 @@
 """The bundle: nothing of the author's is lost, what is packed is whole, and it tells no secret."""
 
 import errno
+import hashlib
+import json
 import os
 import pickle
 import re
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from getpass import getuser
@@ -195,7 +198,12 @@ def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, par
             "Dear 2013".encode("utf-16"),
             "letter16.txt, line 1: '2013' is the code, and solvers read it",
         ),
-        ("2013.jpg", b"\xff\xd8", "the name more/2013.jpg, line 1: '2013' is the code"),
+        (
+            "letter.html",
+            "Für dich: <b>20</b>13".encode("cp1252"),
+            "letter.html, line 1: '2013' is the code, and solvers read it",
+        ),
+        ("2013.jpg", b"\xff\xd8", "the name party/more/2013.jpg tells the code"),
         (
             "try.svg",
             b"<title>" + added.SAVED_ANSWER,
@@ -220,12 +228,74 @@ def test_a_file_that_tells_the_code_is_refused(ghost, certificates, party, name,
         bundle.write(party, ghost, certificates[0])
 
 
+def test_an_image_that_the_puzzle_was_drawn_from_is_refused(ghost, certificates, party):
+    image = b"\x89PNG the drawing"
+    secret = replace(ghost, image_digests=(hashlib.sha256(image).hexdigest(),))
+    (party / "photo.png").write_bytes(b"\x89PNG another")
+    bundle.write(party, secret, certificates[0])
+    (party / "copy of it.png").write_bytes(image)
+    with pytest.raises(PuzzleError, match="copy of it.png is one of the puzzle's images: move it"):
+        bundle.write(party, secret, certificates[0])
+
+
+def test_a_letter_may_quote_the_readme_of_its_bundle(ghost, certificates, party):
+    secret = replace(ghost, code="1492")
+    (party / "letter.txt").write_text("It has 1,492 parameters, and 111,110 inputs.")
+    added.check_added_files(party, secret)
+    (party / "letter.txt").write_text("It has 1,492 friends.")
+    with pytest.raises(PuzzleError, match="letter.txt, line 1: '1,492' is the code"):
+        added.check_added_files(party, secret)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "venv/pyvenv.cfg",
+        "my environment/pyvenv.cfg",
+        "node_modules/x/index.js",
+        "__MACOSX/._letter.txt",
+        "deep/.ipynb_checkpoints/start-checkpoint.ipynb",
+        "deep/letter.txt~",
+        "~$letter.docx",
+        ".~lock.letter.odt#",
+        "#letter.txt#",
+        "letter.txt.swp",
+        "letter.sync-conflict-20260101-120000-ABC.txt",
+        "letter (conflicted copy 2026-01-01).txt",
+        "letter.docx.tmp",
+        "Icon\r",
+    ],
+)
+def test_what_programs_leave_is_not_packed_and_is_named(ghost, party, tmp_path, name):
+    (party / name).parent.mkdir(parents=True, exist_ok=True)
+    (party / name).write_text("2013")
+    (party / "letter.txt").write_text("Dear solver")
+    added.check_added_files(party, ghost)
+    assert added.added_files(party) == [party / "letter.txt"]
+    (left,) = added.left_out(party)
+    assert name.startswith(left.relative_to(party).as_posix())
+    bundle.pack(party, ghost, tmp_path / "party.zip")
+    with zipfile.ZipFile(tmp_path / "party.zip") as archive:
+        packed = [f"party/{name}" for name in (*bundle.FILES, "letter.txt")]
+        assert archive.namelist() == packed
+
+
+def test_links_are_not_packed_and_are_named(party, tmp_path):
+    (tmp_path / "diary.txt").write_text("mine")
+    try:
+        (party / "diary.txt").symlink_to(tmp_path / "diary.txt")
+    except OSError:
+        pytest.skip("links need a right on Windows")
+    assert added.added_files(party) == []
+    assert added.left_out(party) == [party / "diary.txt"]
+
+
 def test_files_of_the_authors_are_kept_and_packed_but_hidden_ones_are_not_packed(
     ghost, certificates, party, tmp_path
 ):
     mine = {
         "letter.txt": b"Dear solver",
-        "photos/1.jpg": b"\xff\xd8 2013",
+        "photos/1.jpg": bytes(range(256)) + b"2013",
         ".git/config": b"",
         "Thumbs.db": b"",
     }
@@ -263,6 +333,48 @@ def test_one_bundle_packs_to_the_same_bytes_wherever_and_whenever(ghost, party, 
     for number, folder in enumerate((party, twin)):
         bundle.pack(folder, ghost, tmp_path / f"{number}.zip")
     assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()
+
+
+def test_what_git_and_jupyter_change_is_no_edit_and_is_not_packed(
+    ghost, certificates, party, tmp_path
+):
+    bundle.pack(party, ghost, tmp_path / "before.zip")
+    for name in (bundle.GUESS, bundle.MODEL, bundle.REQUIREMENTS, bundle.README):
+        text = (party / name).read_bytes()
+        (party / name).write_bytes(text.replace(b"\n", b"\r\n"))
+    notebook = json.loads((party / bundle.NOTEBOOK).read_bytes())
+    notebook["metadata"]["kernelspec"]["display_name"] = "the author's own"
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = 1
+    (party / bundle.NOTEBOOK).write_text(json.dumps(notebook))
+    check(party, ghost)
+    bundle.pack(party, ghost, tmp_path / "after.zip")
+    assert (tmp_path / "after.zip").read_bytes() == (tmp_path / "before.zip").read_bytes()
+    bundle.write(party, ghost, certificates[0])  # replaces them
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs a time zone that can be set")
+def test_what_was_unpacked_can_be_zipped_again_in_every_time_zone(
+    ghost, party, tmp_path, monkeypatch
+):
+    bundle.pack(party, ghost, tmp_path / "party.zip")
+    try:
+        monkeypatch.setenv("TZ", "Pacific/Kiritimati")  # the most eastern one
+        time.tzset()
+        with zipfile.ZipFile(tmp_path / "party.zip") as archive:
+            entries = archive.infolist()
+            archive.extractall(tmp_path / "unpacked")
+        for entry in entries:  # as unzip and file managers do
+            moment = time.mktime((*entry.date_time, 0, 0, -1))
+            os.utime(tmp_path / "unpacked" / entry.filename, (moment, moment))
+        monkeypatch.setenv("TZ", "Pacific/Pago_Pago")  # the most western one
+        time.tzset()
+        shutil.make_archive(tmp_path / "again", "zip", tmp_path / "unpacked")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (tmp_path / "again.zip").exists()
 
 
 @pytest.mark.parametrize("name", bundle.FILES)

@@ -151,9 +151,9 @@ def refusal_of(path):
 
 def test_what_is_named_instead_of_a_puzzle_file_gets_the_sentence_that_helps(tmp_path):
     missing = tmp_path / "none.toml"
-    assert refusal_of(missing) == (
-        f"{missing}: there is no such file: --new CODE makes a puzzle file"
-    )
+    sentence = refusal_of(missing)
+    assert sentence.startswith(f"{missing}: there is no such file: ")
+    assert sentence.endswith(f" --new CODE {missing} makes one")
     assert refusal_of(tmp_path) == (
         f"{tmp_path}: a folder is no puzzle file: name a file that ends in .toml"
     )
@@ -165,9 +165,10 @@ def test_what_is_named_instead_of_a_puzzle_file_gets_the_sentence_that_helps(tmp
     )
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle.toml").write_text(GOOD)
-    assert refusal_of(tmp_path / "bundle") == (
-        f"{tmp_path / 'bundle'}: not the puzzle file, which is {tmp_path / 'bundle.toml'}"
-    )
+    sentence = refusal_of(tmp_path / "bundle")
+    puzzle_file = tmp_path / "bundle.toml"
+    assert sentence.startswith(f"{tmp_path / 'bundle'}: not the puzzle file, which is {puzzle_file}")
+    assert sentence.endswith(f" {puzzle_file}")
     image = tmp_path / "skull.png"
     image.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert 'name the image in it: pictures = ["skull.png"]' in refusal_of(image)

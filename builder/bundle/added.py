@@ -1,14 +1,14 @@
 """What an author added to a bundle: which files solvers get, which stay, which tell the code."""
 
+import hashlib
 import re
-from contextlib import suppress
 from fnmatch import fnmatch
+from pathlib import Path
 
 from builder.bundle.files import DRAFTS, MADE_HERE
 from builder.bundle.names import FILES
 from builder.errors import PuzzleError
-from builder.puzzle_file.encoding import decode
-from builder.puzzle_file.texts import check_text
+from builder.puzzle_file.texts import check_bytes, check_name
 
 SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
 MOVE = "move it out of the bundle"
@@ -58,6 +58,7 @@ def left_out(folder):
 def check_added_files(folder, secret):
     """Raises PuzzleError if a file of the author's in the folder tells the secret."""
     for path in added_files(folder):
+        check_name(Path(folder.resolve().name) / path.relative_to(folder), secret.code)
         content = path.read_bytes()
         if is_puzzle_file(content):
             raise PuzzleError(f"{path} is a puzzle file, and solvers would get it: {MOVE}")
@@ -65,10 +66,9 @@ def check_added_files(folder, secret):
             raise PuzzleError(
                 f"{path} is a sheet, a zip or a saved answer, and solvers would get it: {MOVE}"
             )
-        name = path.relative_to(folder).as_posix()
-        check_text(f"the name {name}", name, secret.code)
-        with suppress(UnicodeDecodeError):  # it is no text
-            check_text(path, decode(content), secret.code)
+        if hashlib.sha256(content).hexdigest() in secret.image_digests:
+            raise PuzzleError(f"{path} is one of the puzzle's images: {MOVE}")
+        check_bytes(path, content, secret.code)
 
 
 def is_puzzle_file(content):

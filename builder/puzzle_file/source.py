@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from builder.errors import PuzzleError
+from builder.words import quote, started_as
 
 # How image files start: PNG, JPEG, GIF, BMP, WebP, TIFF.
 IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
@@ -30,7 +31,8 @@ def read_source(path):
 def _what_is_wrong(path):
     beside = path.with_name(f"{path.name}.toml")
     if path.name and beside.is_file():
-        return f"{path}: not the puzzle file, which is {beside}"
+        command = f"{started_as()} {quote([str(beside)])}"
+        return f"{path}: not the puzzle file, which is {beside}: {command}"
     text = path.with_name(f"{path.name}.txt")
     if path.name and text.is_file():
         return f"{path}: there is only {text}: rename it to {path.name}"
@@ -38,4 +40,5 @@ def _what_is_wrong(path):
         return f"{path}: a folder is no puzzle file: name a file that ends in .toml"
     if path.exists():
         return f"{path}: not a file that can be read"
-    return f"{path}: there is no such file: --new CODE makes a puzzle file"
+    command = f"{started_as()} --new CODE {quote([str(path.with_suffix('.toml'))])}"
+    return f"{path}: there is no such file: {command} makes one"
