@@ -1,6 +1,7 @@
 """Every code there is: all strings of 1 to max_digits digits, leading zeros counted.
 
-A batch of codes is a tensor (batch, max_digits) of digits, with BLANK behind the end of a shorter code.
+A batch of codes is a tensor (batch, max_digits) of digits, with BLANK behind the end of a shorter
+code.
 """
 
 import torch
@@ -11,13 +12,14 @@ from builder.network.model import CLS
 
 
 def count_codes(max_digits):
-    """How many codes there are."""
+    """How many codes there are: an int, exact."""
     return sum(10**length for length in range(1, max_digits + 1))
 
 
 def encode(code, max_digits):
     """A code (string) as a batch of one, shape (1, max_digits)."""
-    return torch.tensor([[int(digit) for digit in code] + [BLANK] * (max_digits - len(code))])
+    digits = [int(digit) for digit in code]
+    return torch.tensor([digits + [BLANK] * (max_digits - len(code))])
 
 
 def decode(digits):
@@ -42,7 +44,10 @@ def random_codes(n, max_digits, generator):
 
 
 def tokens_by_length(codes):
-    """The tokens of codes (batch, max_digits), as the network takes them: yields a batch for each length there is."""
+    """The tokens of codes (batch, max_digits), as the network takes them.
+
+    Yields a batch (batch, 1 + digits) for each length there is, short ones first.
+    """
     lengths = (codes != BLANK).sum(1)
     for length in lengths.unique():
         yield pad(codes[lengths == length, :length], (1, 0), value=CLS)

@@ -1,8 +1,10 @@
-"""The certificate of a network: what is promised to solvers, the threshold of each promise, and whether it is kept.
+"""The certificate of a network: what is promised to solvers, the limit of each promise, and
+whether it is kept.
 
-"Exactly 0" rests on one assumption: exp(x) is 0 from -104 down in float32, and from -746 down in float64. A probability
-is exp(x) / (1 + exp(x)), where x is the logit of "right" minus that of "wrong". So it is 0 where x, with all that
-rounding can do to it, is at most -750 (FLAT). sigmoid and log_softmax lead to the same exp, or to 1 / (1 + infinity).
+"Exactly 0" rests on one assumption: exp(x) is 0 from -104 down in float32, and from -746 down in
+float64. A probability is exp(x) / (1 + exp(x)), where x is the logit of "right" minus that of
+"wrong". So it is 0 if x, with all that rounding can do to it, is at most -750 (FLAT). sigmoid and
+log_softmax lead to the same exp, or to 1 / (1 + infinity).
 """
 
 import math
@@ -11,29 +13,37 @@ from typing import NamedTuple
 
 import torch
 
+from builder.errors import PuzzleError
 from builder.network.circuits import read_circuits
-from builder.network.codes import count_codes, decode, encode, one_digit_off, tokens_by_length
-from builder.network.model import CLS, tokenize
-from builder.network.weights import dump, load
+from builder.network.codes import count_codes, decode, encode, tokens_by_length
+from builder.network.model import tokenize
+from builder.network.weights import dump, holds_exactly, load
+from builder.proof.cells import Lookalike, crisp_share, find_lookalike, worst_cell
 from builder.proof.rounding import rounding_bound
 from builder.proof.search import precision, search
 from builder.words import counted
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 750.0  # a logit this far below 0 is a probability of exactly 0
-CELL = 0.01  # every cell of a picture, and of a decoy, is at most this far from 0 or 1
-OTHER_CELL = 0.25  # a code with one digit changed has a cell that is further off than this
+CELL = 0.01  # every cell of the code is at most this far from what was drawn
+CRISP = 0.01  # with decoys, every cell of every number is at most this far from a tenth
+OTHER_CELL = 0.25  # every other number of the code's length has a cell that is further off
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
 BUDGET = 1_000_000  # nodes after which the search for them gives up
+LOOKALIKE_BUDGET = 100_000  # beginnings of numbers after which the search for a lookalike gives up
+
+OPENS = "the code opens it"
+NOTHING_ELSE = "nothing else moves it"
+SHARP = "the pictures are sharp"
+OWN = "the pictures are the code's own"
+SURVIVES = "solvers load these weights"
+CRISP_TOO = "wrong numbers look as sharp"
 
 
 class Promise(NamedTuple):
-    """One line of a certificate: what is promised, what that means to a solver, the limit, what was found."""
+    """One line of a certificate: the promise's name, and whether it is kept."""
 
-    promise: str
-    meaning: str
-    limit: str
-    found: str
+    name: str
     holds: bool
 
 
@@ -41,16 +51,22 @@ class Promise(NamedTuple):
 class Certificate:
     """What was found out about a network. NaN means unknown, and keeps no promise.
 
-    weights: the bytes of the state dict that all of this was found on, after loading it from them.
-    survives: whether the loaded network has the same bytes.
-    inputs: how many there are. nodes: how many the search looked at. complete: whether it settled all inputs.
-    probability, logit: the secret's, by the network and by the tables.
-    hardest_codes: the wrong codes that come closest, the closest first. hardest_logit: of the first, by the tables.
-    hardest_probability: the largest that the network itself gives to one of them.
-    rounding: how far any logit that float32 or float64 computes can be from what the search says of it.
-    worst_cell: the largest distance of a picture's cell from its 0 or 1.
-    fewest_wrong_cells: cells off by more than OTHER_CELL, for the code one digit off that has the fewest.
-    crisp: the share of all cells of all codes that are within CELL of 0 or 1; None where no decoys are wished for.
+    weights: the bytes of the file that all of this was found on.
+    survives: whether solvers' torch.load makes exactly the certified weights of this file.
+    inputs: how many numbers the network can be asked for.
+    nodes: how many nodes the search looked at.
+    complete: whether the search settled all inputs.
+    probability: what the network itself answers to the code.
+    logit: the code's, by the tables.
+    hardest_codes: the wrong numbers that come closest, the closest first.
+    hardest_logit: of the first of them, by the tables.
+    hardest_probability: the largest that the network itself answers to one of them.
+    rounding: how far any logit that float32 or float64 computes can be from what the search says.
+    worst_cell: how far a cell can be from what was drawn, for the code, whatever rounding does.
+    shown_cell: how far the worst cell is that the network itself shows.
+    lookalike: whether another number of the code's length shows the pictures, or could.
+    crisp: the share of all cells of all numbers that are within CRISP of a tenth, whatever rounding
+        does, 0 to 1. None if the puzzle has no decoys.
     """
 
     weights: bytes
@@ -65,130 +81,133 @@ class Certificate:
     hardest_probability: float = math.nan
     rounding: float = math.nan
     worst_cell: float = math.nan
-    fewest_wrong_cells: int = 0
+    shown_cell: float = math.nan
+    lookalike: Lookalike = Lookalike("", decided=False)
     crisp: float | None = None
 
     @property
+    def lowest_logit(self):
+        """The lowest logit that a computer can find for the code."""
+        return self.logit - self.rounding
+
+    @property
+    def highest_wrong_logit(self):
+        """The highest logit that a computer can find for another number, if all are settled."""
+        return self.hardest_logit + self.rounding
+
+    @property
     def promises(self):
-        """The lines of the certificate, in the order they are shown."""
-        lowest, highest = self.logit - self.rounding, self.hardest_logit + self.rounding
-        closest = "nothing: its scores and votes are too large to be searched"
-        if self.hardest_codes:
-            closest = (
-                f"{self.hardest_codes[0]} comes closest, with a logit of at most {highest:.1f}"
-            )
-            closest += "" if self.complete else ", of those settled"
+        """The promises, in the order in which they are shown."""
         promises = [
-            Promise(
-                "the code opens it",
-                "whoever types the code is told that it is the right one",
-                f"at least {RIGHT}",
-                f"a probability of {self.probability:.7g}",
-                self.probability >= RIGHT and lowest >= math.log(RIGHT / (1 - RIGHT)),
-            ),
-            Promise(
-                "nothing else moves it",
-                "every other number answers exactly 0, in float32 and float64",
-                f"at most -{FLAT:.0f}",
-                closest,
-                self.complete and highest <= -FLAT and self.hardest_probability == 0,
-            ),
-            Promise(
-                "the pictures are sharp",
-                "with the code, the heads show the pictures as drawn",
-                f"at most {CELL}",
-                f"the worst cell is off by {self.worst_cell:.4f}",
-                self.worst_cell <= CELL,
-            ),
-            Promise(
-                "the pictures are the code's own",
-                "a code with one digit changed shows a wrong cell",
-                "at least 1 cell",
-                f"each shows at least {counted(self.fewest_wrong_cells, 'cell')} off by {OTHER_CELL} or more",
-                self.fewest_wrong_cells >= 1,
-            ),
-            Promise(
-                "solvers load these weights",
-                "the file that solvers load holds what was certified",
-                "none",
-                "no weight differs" if self.survives else "weights differ",
-                self.survives,
-            ),
+            Promise(OPENS, self._opens()),
+            Promise(NOTHING_ELSE, self._nothing_else_opens()),
+            Promise(SHARP, self.worst_cell <= CELL and self.shown_cell <= CELL),
+            Promise(OWN, self.lookalike.decided and not self.lookalike.number),
+            Promise(SURVIVES, self.survives),
         ]
         if self.crisp is not None:
-            promises.append(
-                Promise(
-                    "wrong numbers look as sharp",
-                    "every number shows crisp pictures, so sharpness tells nothing",
-                    "all of them",
-                    f"{self.crisp:.2%} of all cells are within {CELL} of 0 or 1",
-                    self.crisp == 1,
-                )
-            )
+            promises.append(Promise(CRISP_TOO, self.crisp == 1))
         return promises
 
     @property
     def holds(self):
         return all(promise.holds for promise in self.promises)
 
+    def _opens(self):
+        return self.probability >= RIGHT and self.lowest_logit >= math.log(RIGHT / (1 - RIGHT))
+
+    def _nothing_else_opens(self):
+        is_flat = self.highest_wrong_logit <= -FLAT and self.hardest_probability == 0
+        return self.complete and is_flat
+
 
 def certify(network, secret, watch=None):
-    """Certifies a network for every input there is, and returns its Certificate.
+    """Certifies a network as it will be written into a file. See `certify_file`."""
+    return certify_file(dump(network), secret, watch)
 
-    The network is dumped and loaded first, so that what is certified is what solvers load. The search settles every
-    input by the tables, and the rounding bound carries its result over to what computers compute. The network itself is
-    asked for the hardest inputs. watch: if given, called now and then with the nodes and the settled share so far.
+
+def certify_file(content, secret, watch=None):
+    """Certifies the network in a file, for every input there is. Returns its Certificate.
+
+    The search settles every input by the tables, and the rounding bound carries its result over to
+    what computers compute. The network itself is asked for the hardest inputs.
+
+    content: the bytes of the file, as they are on the disk.
+    watch: if given, it is called now and then with the nodes and the settled share so far.
+
+    Raises PuzzleError if the file doesn't hold a network of the secret's sizes.
     """
-    weights, given = dump(network), network
-    network, inputs = load(weights), count_codes(secret.max_digits)
-    survives = all(map(torch.equal, given.state_dict().values(), network.state_dict().values()))
+    network = load(content)
+    check_sizes(network, secret)
+    return Certificate(
+        weights=content,
+        survives=holds_exactly(content, network),
+        inputs=count_codes(secret.max_digits),
+        **_find_answers(network, secret, watch),
+        **_find_cells(network, secret),
+    )
+
+
+def check_sizes(network, secret):
+    """Raises PuzzleError if a network doesn't have the sizes that a secret needs."""
+    max_digits = len(network.embedding.position) - 1
+    if max_digits != secret.max_digits:
+        raise PuzzleError(
+            f"the weights take numbers of up to {max_digits} digits, and this puzzle's must take "
+            f"up to {secret.max_digits}"
+        )
+    arrangement = tuple(network.arrangement.tolist())
+    if arrangement != secret.arrangement:
+        raise PuzzleError(
+            f"the weights show {_sizes(*arrangement)}, and this puzzle has "
+            f"{_sizes(*secret.arrangement)}"
+        )
+
+
+def _sizes(pictures, down, across):
+    return f"{counted(pictures, 'picture')} of {down} x {across} tiles"
+
+
+def _find_answers(network, secret, watch):
+    """What the Certificate says of answers, as a dict: nothing if the search is refused."""
     circuits = read_circuits(network)
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:
-        return Certificate(weights, survives, inputs)
-    code = tokenize(secret.code)
-    (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
-    wrong_cells = (cell_errors(network, secret, close_tokens) > OTHER_CELL).sum((0, 2, 3))
-    return Certificate(
-        weights=weights,
-        survives=survives,
-        inputs=inputs,
-        nodes=found.nodes,
-        complete=found.settled == inputs,
-        probability=network(code).item(),
-        logit=circuits.logits(encode(secret.code, secret.max_digits)).item(),
-        hardest_codes=tuple(map(decode, found.codes)),
-        hardest_logit=found.logits[0].item(),
-        hardest_probability=torch.cat([network(tokens) for tokens in tokens_by_length(found.codes)])
-        .max()
-        .item(),
-        rounding=rounding_bound(network) + precision(circuits),
-        worst_cell=cell_errors(network, secret, code).max().item(),
-        fewest_wrong_cells=wrong_cells.min().item(),
-        crisp=crisp_share(network) if secret.decoys else None,
-    )
+        return {}
+    answers = [network(tokens) for tokens in tokens_by_length(found.codes)]
+    return {
+        "nodes": found.nodes,
+        "complete": found.settled == count_codes(secret.max_digits),
+        "probability": network(tokenize(secret.code)).item(),
+        "logit": circuits.logits(encode(secret.code, secret.max_digits)).item(),
+        "hardest_codes": tuple(decode(code) for code in found.codes),
+        "hardest_logit": found.logits[0].item(),
+        "hardest_probability": torch.cat(answers).max().item(),
+        "rounding": rounding_bound(network) + precision(circuits),
+    }
+
+
+def _find_cells(network, secret):
+    """What the Certificate says of cells, as a dict; nothing is known if one could overflow."""
+    unknown = {"crisp": math.nan} if secret.decoys else {}
+    try:
+        found = {
+            "worst_cell": worst_cell(network, secret),
+            "shown_cell": cell_errors(network, secret, tokenize(secret.code)).max().item(),
+            "lookalike": find_lookalike(network, secret, OTHER_CELL, LOOKALIKE_BUDGET),
+        }
+        if secret.decoys:
+            found["crisp"] = crisp_share(network, CRISP)
+    except OverflowError:
+        return unknown
+    return found
 
 
 def cell_errors(network, secret, tokens):
-    """How far the matrices for these tokens are from the pictures, (heads, batch, 1 + digits, 1 + digits)."""
+    """How far the matrices that the network shows are from what was drawn.
+
+    tokens: (batch, 1 + digits). Returns shape (heads, batch, 1 + digits, 1 + digits).
+    """
     matrices = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
-    return (matrices - torch.as_tensor(secret.tiles)[:, None]).abs()
-
-
-def crisp_share(network):
-    """The share of cells within CELL of 0 or 1, over all heads and all pairs of tokens that a code can hold, 0 to 1."""
-    tokens, positions = network.embedding.weight, network.embedding.position
-    places = torch.cat(
-        [torch.zeros(1, dtype=torch.long), torch.arange(1, len(positions)).repeat_interleave(CLS)]
-    )
-    embedding = (
-        torch.cat([tokens[CLS:], tokens[:CLS].repeat(len(positions) - 1, 1)]) + positions[places]
-    )
-    cells = torch.stack(network.get_attention_matrices(embedding[None]))[
-        :, 0
-    ]  # (heads, rows, rows)
-    possible = (places[:, None] != places) | torch.eye(
-        len(places), dtype=torch.bool
-    )  # one token at a position
-    return ((cells - cells.clamp(0, 1).round()).abs()[:, possible] <= CELL).double().mean().item()
+    return (matrices - torch.tensor(secret.tiles)[:, None]).abs()

@@ -1,21 +1,45 @@
-"""How far the network as computed in float32 can be from its tables: a bound for every code, from the weights alone.
+"""How far a network computed in float32 can be from exact arithmetic, from the weights alone.
 
-Solvers run the network in float32, on machines that sum in any order. The bound follows Higham, "Accuracy and Stability
-of Numerical Algorithms" (2002), chapter 3. In a sum, each term goes through at most k roundings, so the sum is off by
-at most gamma_k = k u / (1 - k u) times the sum of the absolute values. That holds in any order, with fused operations
-or without. Here u is 2^-24. What is smaller than the smallest normal number, 2^-126, may count as 0 wherever it occurs.
+Solvers run the network in float32, on machines that add up in any order. Two bounds are found
+here: one for the logit of every code, and one for each cell of the heads' matrices.
 
-Each layer adds such an error of its own. Every layer behind the softmax is affine, so an error reaches the logit
-through the exact product of the layers that follow.
+**A sum of products.** In "Accuracy and Stability of Numerical Algorithms" (2002), chapter 3,
+Higham shows: if each term of a sum goes through at most k roundings, then the sum is off by at
+most gamma_k = k u / (1 - k u) times the sum of the terms' sizes, in any order, with fused
+operations or without. Here u is 2^-24. For k products each term has one rounding of its own, and
+at most k - 1 when it is added.
 
-Assumed: IEEE float32 with rounding to nearest; exp is off by at most EXP_ULPS units in the last place, and where that
-is below 2^-126 by at most 2^-126. In float64, u and the smallest number are so much smaller that the same bound covers
-a network computed in float64, and the tables. In bfloat16, half precision or TF32, u is larger: no bound is given.
+Only products that are not 0 count. Adding an exact 0 never rounds. So an order of summation is a
+tree whose leaves are the products, and each addition with a side that holds zeros alone gives its
+other side, unchanged. Without these additions it is a tree of the k products that are not 0, with
+k - 1 additions. A product is exactly 0 if one of its factors is, fused with an addition or not. A
+bias is one more product, with 1.
+
+**Small numbers.** What is smaller than the smallest normal number, 2^-126, may count as 0 wherever
+it occurs: in both factors of a product, the product, and the sum that it is added to.
+
+**Layers.** Each layer adds such an error of its own. All other parts of the network are affine
+once the softmax is known, so an error passes through the exact product of the layers that follow.
+
+    exact   the value in real numbers
+    own     at least the error that the layer itself adds
+    error   at least the whole error, |computed - exact|
+    size    |exact| + error, at least |computed|; 0 only if the computed value is exactly 0
+
+A row is what the layers read: token + position. There is one for CLS at position 0, and one for
+every digit at every other position (`embed`). n is n_hidden.
+
+Assumed: IEEE float32 with rounding to nearest; exp is off by at most EXP_ULPS units in the last
+place, and below 2^-126 by at most 2^-126. In float64, u and the smallest number are so much
+smaller that the same bounds cover a network computed in float64, and what is computed here and in
+`circuits` (FLOAT64). In bfloat16, half precision or TF32, u is larger: no bound is given.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
 from builder.network.model import CLS
@@ -23,107 +47,217 @@ from builder.network.model import CLS
 U = 2.0**-24  # the unit roundoff of float32
 EXP_ULPS = 4
 SMALLEST = 2.0**-126  # the smallest normal number of float32
-LARGEST = 2.0**120  # sums of absolute values below this, ten of them together, overflow in no order
+# Numbers whose sizes add up to this overflow in no order, nor does the difference of two such sums.
+LARGEST = 2.0**120
+FLOAT64 = 1 + 1e-6  # for the float64 in which the bounds and the tables are computed
 
 
-def gamma(k):
-    """Higham's gamma_k: the relative error of a value that went through k roundings."""
-    return k * U / (1 - k * U)
+class Rounded(NamedTuple):
+    """A result of a layer: its exact values, and how far computed ones can be from them."""
+
+    exact: Tensor
+    own: Tensor
+    error: Tensor
+
+    @property
+    def size(self):
+        return self.exact.abs() + self.error
+
+
+class Layer(NamedTuple):
+    """A linear layer, or the same layer of all heads: weight (..., out, in) and bias (..., out)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, rows):
+        """The Rounded result for Rounded rows (..., rows, in), shape (..., rows, out)."""
+        own = self.own_error(rows.size)
+        return Rounded(
+            exact=rows.exact @ self.weight.mT + self.bias[..., None, :],
+            own=own,
+            error=rows.error @ self.weight.abs().mT + own,
+        )
+
+    def own_error(self, size):
+        """The error that the layer adds, for rows of these sizes."""
+        bias_is_a_weight_of_1 = torch.cat([self.weight, self.bias[..., None]], dim=-1)
+        return product_error(pad(size, (0, 1), value=1.0), bias_is_a_weight_of_1.abs())
+
+
+class Weights(NamedTuple):
+    """The weights of a network in float64, those of all heads together: see `read_weights`.
+
+    tokens: (11, n). places: (1 + max_digits, n). query, key, value: of all heads. projection,
+    output: as in the network.
+    """
+
+    tokens: Tensor
+    places: Tensor
+    query: Layer
+    key: Layer
+    value: Layer
+    projection: Layer
+    output: Layer
+
+
+def read_weights(network):
+    """The Weights of a network."""
+    weights = {name: tensor.double() for name, tensor in network.state_dict().items()}
+
+    def layer(name):
+        return Layer(weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    def layers(kind, name):
+        by_head = [layer(f"{kind}.{head}.{name}") for head in range(heads)]
+        return Layer(*(torch.stack(parts) for parts in zip(*by_head, strict=True)))
+
+    heads = len(network.attention_matrix_list)
+    return Weights(
+        tokens=weights["embedding.weight"],
+        places=weights["embedding.position"],
+        query=layers("attention_matrix_list", "query_layer"),
+        key=layers("attention_matrix_list", "key_layer"),
+        value=layers("attention_output_list", "value_layer"),
+        projection=layer("projection"),
+        output=layer("output"),
+    )
 
 
 def rounding_bound(network):
-    """The largest possible difference between a logit computed in float32 and its value by the tables, a float.
+    """How far a logit computed in float32 can be from its value by the tables, a float.
 
-    The logit is output[1] - output[0], the argument of the sigmoid that the network returns. The bound is infinite
-    where a layer could overflow, or where a weight is NaN.
+    The logit is output[1] - output[0], the argument of the sigmoid that the network returns. The
+    bound is infinite if a number in between could overflow, or if a weight is infinite or NaN.
     """
-    weights = {name: weight.double() for name, weight in network.state_dict().items()}
-    sizes = []  # sums of absolute values
-
-    def layer(name):
-        return weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-    def product_off(left, right, terms):
-        """The error of left @ right.T by rounding, from absolute values. terms: of the whole sum that it is part of."""
-        sizes.append(left @ right.T)
-        return gamma(terms) * sizes[-1] + 2 * SMALLEST * (1 + left) @ (1 + right).T
-
-    def affine(name, rows, rows_off):
-        """A layer's weight, its exact result, and its own error, for rows that are off by rows_off."""
-        weight, bias = layer(name)
-        left = pad(rows.abs() + rows_off, (0, 1), value=1.0)  # the bias is one product more, with 1
-        right = torch.cat([weight.abs(), bias.abs()[:, None]], dim=1)
-        return weight, rows @ weight.T + bias, product_off(left, right, left.shape[1])
-
-    tokens, places = weights["embedding.weight"], weights["embedding.position"]
-    n, positions = tokens.shape[1], len(places)
-    output, output_bias = layer("output")
-    projection, projection_bias = layer("projection")
-    direction = output[1] - output[0]
-
-    # A row for every token at every position: CLS at position 0, the digits at all others.
-    rows = torch.cat([tokens[CLS:] + places[:1], (places[1:, None] + tokens[:CLS]).flatten(0, 1)])
-    rows_off = U * rows.abs() + 3 * SMALLEST
-    projected = projection_bias.abs()  # how large the projection's result can be
-    projected_local = product_off(
-        torch.ones(1, dtype=torch.float64), projected[:, None], projection.shape[1] + 1
-    )
-    bound = 0.0
-    for head, project in enumerate(projection.split(n, dim=1)):
-        # The score of each row: q . k, with CLS as the one that asks.
-        query, (q,), (q_local,) = affine(
-            f"attention_matrix_list.{head}.query_layer", rows[:1], rows_off[:1]
-        )
-        key, k, k_local = affine(f"attention_matrix_list.{head}.key_layer", rows, rows_off)
-        q_off = query.abs() @ rows_off[0] + q_local
-        k_off = rows_off @ key.abs().T + k_local
-        score_off = (
-            (k @ query).abs() @ rows_off[0]
-            + k.abs() @ q_local
-            + rows_off @ (q @ key).abs()
-            + k_local @ q.abs()
-            + k_off @ q_off
-            + product_off(k.abs() + k_off, (q.abs() + q_off)[None], n)[:, 0]
-        ).max()
-        scores = k @ q
-        score_off = score_off + U * (
-            scores.max() - scores.min() + 2 * score_off
-        )  # the softmax subtracts the largest
-
-        # The mean of what a look at each row brings. Each weight is exp(score) divided by a sum of them: a unit in the
-        # last place is up to 2 U, twice. Smaller numbers than SMALLEST may be lost in the weight, the row, the product.
-        name = f"attention_output_list.{head}.value_layer"
-        value, v, v_local = affine(name, rows, rows_off)
-        v_off = rows_off @ value.abs().T + v_local
-        v_size = v.abs() + v_off
-        mean_local = gamma(4 * EXP_ULPS + 2 * positions + 2) * v_size + 4 * positions * SMALLEST * (
-            1 + v_size
-        )
-        _, second, second_local = affine(name, v, v_off + mean_local)
-        second_off = (v_off + mean_local) @ value.abs().T + second_local
-
-        # What reaches the logit. Softmax weights whose scores are off by s move at most tanh(s / 2) of the weight from
-        # one place to others.
-        to_logit = direction @ project
-        through = to_logit @ value
-        votes = v @ through
-        bound += math.tanh(score_off / 2) * (votes.max() - votes.min())
-        bound += (
-            rows_off @ (through @ value).abs()
-            + (v_local + mean_local) @ through.abs()
-            + second_local @ to_logit.abs()
-        ).max()
-        projected = projected + ((second @ project.T).abs() + second_off @ project.abs().T).amax(0)
-        terms = product_off(second.abs() + second_off, project.abs(), projection.shape[1] + 1)
-        projected_local = projected_local + terms.amax(0)
-
-    bound += direction.abs() @ projected_local
-    last = pad(projected + projected_local, (0, 1), value=1.0)
-    bound += product_off(
-        last, torch.cat([output.abs(), output_bias.abs()[:, None]], dim=1), n + 1
-    ).sum()
-    if not all((size <= LARGEST).all() for size in sizes):
+    try:
+        bound = logit_error(read_weights(network))
+    except OverflowError:
         return math.inf
-    return float(bound) * (
-        1 + 1e-6
-    )  # for the float64 in which all this and the tables are computed
+    if not bound.isfinite():
+        return math.inf
+    return bound.item() * FLOAT64
+
+
+def gamma(k):
+    """Higham's gamma_k, the relative error of a value that went through k roundings."""
+    return k * U / (1 - k * U)
+
+
+def check(size):
+    """Raises OverflowError if a number of one of these sizes could overflow, or is NaN."""
+    if not (size <= LARGEST).all():
+        raise OverflowError("a number in the network could be too large for float32")
+
+
+def product_error(left, right, other_terms=0):
+    """The error of left @ right.mT by rounding, (..., i, j), or its share of a longer sum's error.
+
+    left: sizes (..., i, k). right: sizes (..., j, k). other_terms: how many more the sum has.
+    """
+    size = left @ right.mT
+    check(size)
+    terms = (left != 0).double() @ (right != 0).double().mT
+    roundings = terms + other_terms
+    if not (roundings * U <= 0.5).all():
+        raise OverflowError("the network has too many hidden numbers to bound its rounding")
+    # Each product x y loses at most 4 (1 + x) (1 + y) of the smallest numbers.
+    left_sum = left.sum(-1)[..., :, None]
+    right_sum = right.sum(-1)[..., None, :]
+    lost = 4 * SMALLEST * (terms + left_sum + right_sum + size)
+    return torch.where(terms > 0, gamma(roundings) * size + lost, 0.0)
+
+
+def embed(weights):
+    """The rows, (1 + 10 * max_digits, n): CLS, then the digits at position 1, at position 2, ..."""
+    digits = (weights.places[1:, None] + weights.tokens[:CLS]).flatten(0, 1)
+    exact = torch.cat([weights.tokens[CLS:] + weights.places[:1], digits])
+    check(exact.abs())
+    # The sum of x and -x is exactly 0, so an exact 0 has no error.
+    error = torch.where(exact == 0, 0.0, U * exact.abs() + 3 * SMALLEST)
+    return Rounded(exact, error, error)
+
+
+def score_error(weights, query, key, rows):
+    """The error of the scores q . k, (heads, queries, rows): as in logits, and as in cells.
+
+    query: the Rounded results of the query layer for the first rows. key: of the key layer for all.
+    """
+    asking_error = rows.error[: query.exact.shape[1]]
+    return (
+        asking_error @ (key.exact @ weights.query.weight).abs().mT
+        + query.own @ key.exact.abs().mT
+        + (query.exact @ weights.key.weight).abs() @ rows.error.mT
+        + query.exact.abs() @ key.own.mT
+        + query.error @ key.error.mT
+        + product_error(query.size, key.size)
+    )
+
+
+def softmax_error(scores, error):
+    """The error of the scores as the softmax sees them, with the largest subtracted: (heads,).
+
+    scores: exact, (heads, rows). error: theirs, same shape.
+    """
+    error = error.amax(1)
+    spread = scores.amax(1) - scores.amin(1) + 2 * error
+    return error + U * spread + SMALLEST
+
+
+def average(value, positions):
+    """The Rounded mean of values (heads, rows, n): for each row, what it contributes to the mean.
+
+    The softmax's weights are exp(score) divided by a sum of them. A unit in the last place is up to
+    2 u, and exp occurs twice. The sum and the mean have a term for each position.
+    """
+    roundings = 4 * EXP_ULPS + 2 * positions + 2
+    own = gamma(roundings) * value.size + 4 * positions * SMALLEST * (1 + value.size)
+    # A number that is exactly 0 in all rows is exactly 0 in their mean.
+    is_used = (value.size != 0).any(1, keepdim=True)
+    own = torch.where(is_used, own, 0.0)
+    return Rounded(value.exact, own, value.error + own)
+
+
+def logit_error(weights):
+    """The bound on the logit's error, shape (). Raises OverflowError if there is none."""
+    rows = embed(weights)
+    heads, n = weights.value.bias.shape
+
+    # What a row adds to the logit depends on its result of the second value layer, on that of the
+    # first, and on the row itself: n numbers each, with these factors.
+    direction = weights.output.weight[1] - weights.output.weight[0]
+    from_second = (direction @ weights.projection.weight).view(heads, 1, n)
+    from_first = from_second @ weights.value.weight
+    from_row = from_first @ weights.value.weight
+
+    # If scores are off by s, at most tanh(s / 2) of the softmax moves from some rows to others.
+    query = weights.query(Rounded(*(part[:1] for part in rows)))  # CLS asks
+    key = weights.key(rows)
+    value = weights.value(rows)
+    scores = (query.exact @ key.exact.mT)[:, 0]
+    look_error = softmax_error(scores, score_error(weights, query, key, rows)[:, 0])
+    votes = (from_first @ value.exact.mT)[:, 0]
+    moved = torch.tanh(look_error / 2) * (votes.amax(1) - votes.amin(1))
+
+    # A mean of rows is off by no more than the worst row.
+    mean = average(value, positions=len(weights.places))
+    second = weights.value(mean)
+    carried = (
+        from_row.abs() @ rows.error.mT
+        + from_first.abs() @ (value.own + mean.own).mT
+        + from_second.abs() @ second.own.mT
+    )
+    error = moved.sum() + carried.amax((1, 2)).sum()
+
+    # The projection reads the results of all heads side by side. Each head's part of a sum is at
+    # most as large, and as far off, as that of its worst row.
+    bias = weights.projection.bias.abs()
+    by_head = weights.projection.weight.view(n, heads, n).transpose(0, 1)
+    check((second.size @ by_head.abs().mT).amax(1).sum(0) + bias)
+    own_by_head = product_error(second.size, by_head.abs(), other_terms=(heads - 1) * n + 1)
+    own_of_bias = product_error(torch.ones(1, 1).double(), bias[:, None], other_terms=heads * n)
+    projected_own = own_by_head.amax(1).sum(0) + own_of_bias[0]
+    size_by_head = (second.exact @ by_head.mT).abs() + second.error @ by_head.abs().mT
+    projected_size = size_by_head.amax(1).sum(0) + bias + projected_own
+    output_own = weights.output.own_error(projected_size[None])
+    return error + direction.abs() @ projected_own + output_own.sum()

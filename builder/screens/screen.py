@@ -2,14 +2,13 @@
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from builder.screens.attacks import attack_sentence, verdict_sentence
+from builder.screens.certificate import CertificateView
 from builder.words import counted
 
 NARROWEST = 20  # columns; some systems report a width of 0 or 1
-WIDE = 90  # columns; if there are fewer, what was found stands below its promise, not beside it
 
 
 class Screen:
@@ -74,18 +73,8 @@ class Screen:
         )
 
     def certificate(self, certificate):
-        """Shows what each promise means to a solver, its limit, what was found, and a verdict."""
-        self.note(f"Certificate: {counted(certificate.inputs, 'number')}", style="bold")
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for promise in certificate.promises:
-            verdict = Text("holds", "green") if promise.holds else Text("fails", "bold red")
-            promised = [Text(promise.promise, "bold"), Text(promise.meaning, "dim")]
-            found = [Text(promise.found), Text(f"(limit: {promise.limit})", "dim")]
-            if self.console.width >= WIDE:
-                table.add_row(verdict, Text("\n").join(promised), Text("\n").join(found))
-            else:
-                table.add_row(verdict, Text("\n").join([*promised, Text(" ").join(found)]))
-        self.console.print(table)
+        """Shows a certificate, promise by promise."""
+        self.console.print(CertificateView(certificate))
 
     def verdict(self, verdict):
         """Shows how hard the puzzle is."""
