@@ -9,9 +9,8 @@ from builder.network.circuits import BLANK, answer
 from builder.network.codes import decode
 from builder.network.model import CLS
 
-U = (
-    2.0**-24
-)  # the unit roundoff of float32, said here anew, so that a wrong one in the builder is noticed
+# Those of float32, said here anew, so that a wrong one in the builder is noticed.
+U = 2.0**-24
 EXP_ULPS = 4
 SMALLEST = 2.0**-126
 
@@ -71,12 +70,13 @@ def gamma(k):
 
 
 def worst_rounding(network, tokens):
-    """How far a logit is off if every rounding in the network goes the worst way, for a batch of tokens: a float.
+    """How far a logit is off if every rounding in the network goes the worst way: a float.
 
-    Each step gets an error, as large as its rounding can make it, with the sign that the gradient tells. Where that is
-    0, any sign is tried.
+    tokens: a batch. Each step gets an error, as large as its rounding can make it, with the sign of
+    the logit's slope. If the slope is 0, any sign is tried.
     """
-    network, generator = copy.deepcopy(network).double(), torch.Generator().manual_seed(0)
+    network = copy.deepcopy(network).double()
+    generator = torch.Generator().manual_seed(0)
     errors = []
 
     def no_error(value, size):
@@ -85,48 +85,57 @@ def worst_rounding(network, tokens):
 
     logits = logits_with_errors(network, tokens, no_error)
     slopes = torch.autograd.grad(logits.sum(), errors)
-    noise = (
-        1e-300 * torch.randn(slope.shape, generator=generator, dtype=torch.float64)
-        for slope in slopes
-    )
-    signs = ((slope + tiny).sign() for slope, tiny in zip(slopes, noise, strict=True))
-    off = logits_with_errors(network, tokens, lambda value, size: value + next(signs) * size)
+    signs = []
+    for slope in slopes:
+        noise = torch.randn(slope.shape, generator=generator, dtype=torch.float64)
+        signs.append((slope + 1e-300 * noise).sign())
+
+    def worst_error(value, size):
+        return value + signs.pop(0) * size
+
+    off = logits_with_errors(network, tokens, worst_error)
     return (off - logits).abs().max().item()
 
 
-def logits_with_errors(network, tokens, off):
-    """The logits of a batch of tokens, (batch,). off(value, size) adds an error of up to this size to each step.
+def product_with_error(a, b, off):
+    """The product of two matrices, off by what its rounding can make of it.
 
-    What is smaller than SMALLEST can count as 0: each factor of a product, the product, the sum.
+    Only terms that are not 0 are rounded. What is smaller than SMALLEST can count as 0: each factor
+    of a product, the product, the sum.
     """
+    a_counts = (a != 0).double()
+    b_counts = (b != 0).double()
+    terms = a_counts @ b_counts
+    size = gamma(terms) * (a.abs() @ b.abs())
+    lost = SMALLEST * (a.abs() @ b_counts + a_counts @ b.abs() + 2 * terms)
+    return off(a @ b, (size + lost).detach())
 
-    def product(a, b, terms):
-        size = gamma(terms) * (a.abs() @ b.abs())
-        lost = SMALLEST * (
-            a.abs().sum(-1, keepdim=True) + b.abs().sum(-2, keepdim=True) + 2 * a.shape[-1]
-        )
-        return off(a @ b, size + lost)
 
-    def affine(layer, x):
-        weight = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
-        return product(pad(x, (0, 1), value=1.0), weight.T, weight.shape[1])
+def layer_with_error(layer, rows, off):
+    """What a linear layer makes of rows. Its bias is one more weight, of a 1."""
+    weight = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+    return product_with_error(pad(rows, (0, 1), value=1.0), weight.T, off)
 
+
+def logits_with_errors(network, tokens, off):
+    """The logits of a batch of tokens, (batch,). off(value, size): adds an error to a step."""
     rows = network.embedding(tokens)
-    rows = off(rows, U * rows.abs() + 3 * SMALLEST)
+    rows = off(rows, torch.where(rows == 0, 0.0, U * rows.abs() + 3 * SMALLEST))
     outputs = []
     for matrix, output in zip(
         network.attention_matrix_list, network.attention_output_list, strict=True
     ):
-        query, key = affine(matrix.query_layer, rows[:, :1]), affine(matrix.key_layer, rows)
-        score = product(query, key.mT, key.shape[-1])
+        query = layer_with_error(matrix.query_layer, rows[:, :1], off)
+        key = layer_with_error(matrix.key_layer, rows, off)
+        score = product_with_error(query, key.mT, off)
         score = score - score.amax(-1, keepdim=True).detach()
         look = off(score, U * score.abs()).exp()
         look = off(look, 2 * EXP_ULPS * U * look + SMALLEST)
         total = look.sum(-1, keepdim=True)
         weights = look / off(total, gamma(look.shape[-1]) * total)
-        mixture = product(
-            off(weights, U * weights), affine(output.value_layer, rows), weights.shape[-1]
-        )
-        outputs.append(affine(output.value_layer, mixture))
-    answer = affine(network.output, affine(network.projection, torch.cat(outputs, -1)))
+        weights = off(weights, U * weights)
+        mixture = product_with_error(weights, layer_with_error(output.value_layer, rows, off), off)
+        outputs.append(layer_with_error(output.value_layer, mixture, off))
+    merged = layer_with_error(network.projection, torch.cat(outputs, -1), off)
+    answer = layer_with_error(network.output, merged, off)
     return answer[:, 0, 1] - answer[:, 0, 0]

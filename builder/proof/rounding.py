@@ -150,22 +150,24 @@ def check(size):
         raise OverflowError("a number in the network could be too large for float32")
 
 
-def product_error(left, right, other_terms=0):
-    """The error of left @ right.mT by rounding, (..., i, j), or its share of a longer sum's error.
+def product_error(left, right, terms=None):
+    """The error of left @ right.mT by rounding, (..., i, j).
 
-    left: sizes (..., i, k). right: sizes (..., j, k). other_terms: how many more the sum has.
+    left: sizes (..., i, k). right: sizes (..., j, k). terms: how many products are not 0 in the
+    whole sum that this is a part of; by default it is the whole.
     """
     size = left @ right.mT
     check(size)
-    terms = (left != 0).double() @ (right != 0).double().mT
-    roundings = terms + other_terms
-    if not (roundings * U <= 0.5).all():
+    own_terms = (left != 0).double() @ (right != 0).double().mT
+    if terms is None:
+        terms = own_terms
+    if not (terms * U <= 0.5).all():
         raise OverflowError("the network has too many hidden numbers to bound its rounding")
-    # Each product x y loses at most 4 (1 + x) (1 + y) of the smallest numbers.
-    left_sum = left.sum(-1)[..., :, None]
-    right_sum = right.sum(-1)[..., None, :]
-    lost = 4 * SMALLEST * (terms + left_sum + right_sum + size)
-    return torch.where(terms > 0, gamma(roundings) * size + lost, 0.0)
+    # The smallest number is lost in a factor, then it counts as often as the other factor says, in
+    # a product, or in a sum.
+    lost = SMALLEST * (left.sum(-1)[..., :, None] + right.sum(-1)[..., None, :] + 2 * terms)
+    error = gamma(terms) * size + (1 + gamma(terms)) * lost
+    return torch.where(own_terms > 0, error, 0.0)
 
 
 def embed(weights):
@@ -254,9 +256,10 @@ def logit_error(weights):
     bias = weights.projection.bias.abs()
     by_head = weights.projection.weight.view(n, heads, n).transpose(0, 1)
     check((second.size @ by_head.abs().mT).amax(1).sum(0) + bias)
-    own_by_head = product_error(second.size, by_head.abs(), other_terms=(heads - 1) * n + 1)
-    own_of_bias = product_error(torch.ones(1, 1).double(), bias[:, None], other_terms=heads * n)
-    projected_own = own_by_head.amax(1).sum(0) + own_of_bias[0]
+    is_used = (second.size != 0).any(1)[:, None, :] & (by_head != 0)  # (heads, n, n)
+    terms = is_used.double().sum((0, 2)) + (bias != 0)
+    projected_own = product_error(second.size, by_head.abs(), terms).amax(1).sum(0)
+    projected_own += product_error(torch.ones(1, 1).double(), bias[:, None], terms)[0]
     size_by_head = (second.exact @ by_head.mT).abs() + second.error @ by_head.abs().mT
     projected_size = size_by_head.amax(1).sum(0) + bias + projected_own
     output_own = weights.output.own_error(projected_size[None])

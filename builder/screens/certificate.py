@@ -62,7 +62,7 @@ def describe(certificate):
         certify.SHARP: Line(
             "with the code, the heads show the pictures as drawn",
             f"at most {certify.CELL}",
-            f"the worst cell is off by at most {certificate.worst_cell:.4f}, however it is rounded",
+            f"no cell can be off by more than {certificate.worst_cell:.5f}",
         ),
         certify.OWN: Line(
             "every other number of the code's length shows a wrong cell",
@@ -71,8 +71,8 @@ def describe(certificate):
         ),
         certify.SURVIVES: Line(
             "the file that solvers load holds what was certified",
-            "none",
-            "no weight differs" if certificate.survives else "weights differ",
+            "all of it",
+            _survival(certificate.survives),
         ),
         certify.CRISP_TOO: Line(
             "every number shows crisp pictures, so sharpness tells nothing",
@@ -100,6 +100,12 @@ def _lookalike(lookalike):
     if not lookalike.decided:
         return "not decided: too many numbers show parts of the pictures"
     return "all of them do, in some head"
+
+
+def _survival(survives):
+    if survives:
+        return "every weight is the same"
+    return "weights differ, or their order"
 
 
 def _crisp(share):
