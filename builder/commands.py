@@ -9,11 +9,11 @@ from builder.attacks.verdict import verdict
 from builder.bundle import bundle
 from builder.bundle.added import added_files, check_added_files, left_out
 from builder.bundle.files import check_replaceable, write_files
-from builder.bundle.names import GUESS, PAGE
+from builder.bundle.names import GUESS, PAGE, WEIGHTS
 from builder.bundle.walkthrough import make_walkthrough
 from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
-from builder.proof.certify import certify
+from builder.proof.certify import certify_file
 from builder.puzzle_file.advice import advise
 from builder.screens.screen import Screen
 from builder.training.train import train
@@ -91,7 +91,7 @@ def check(choices, secret, screen):
             f"{choices.folder} is not the bundle of {puzzle}: put its own puzzle file first"
         )
     with screen:
-        certificate = certify(network, secret, screen.proving)
+        certificate = certify_file(contents[WEIGHTS], secret, screen.proving)
     screen.certificate(certificate)
     if not certificate.holds:
         raise Failure(

@@ -14,6 +14,7 @@ from builder.network.model import NeuralNetwork, tokenize
 from builder.network.weights import dump, load
 from builder.puzzle_file.secret import Secret
 from builder.screens import sheet
+from builder.screens.certificate import describe
 from builder.screens.fonts import families_for
 from builder.screens.screen import Screen
 from builder.training.train import train
@@ -67,8 +68,9 @@ def test_a_certificate_is_whole_at_every_width_and_breaks_no_word(ghost, certifi
     seen = screen(width)
     seen.certificate(certificates[0])
     told = " ".join(shown(seen).split())
+    lines = describe(certificates[0])
     for promise in certificates[0].promises:
-        for words in (promise.promise, promise.meaning, promise.found, promise.limit):
+        for words in (promise.name, *lines[promise.name]):
             assert words in told or width < 80 and all(word in told for word in words.split())
     assert max(map(len, shown(seen).splitlines()[1:])) <= (width or 80)
 

@@ -166,7 +166,7 @@ def test_the_plainest_pictures_and_codes_are_certified(code, heads, max_digits, 
     size = 1 + len(code)
     picture = ((cell,) * size,) * size
     last = last_round(Secret(code, (picture,) * heads, max_digits))
-    assert last.certificate.holds and last.certificate.fewest_wrong_cells >= 1
+    assert last.certificate.holds
 
 
 def test_a_code_with_much_room_behind_it_is_certified():

@@ -70,6 +70,8 @@ def write(folder, secret, certificate):
     check_folder(folder)
     check_added_files(folder, secret)
     write_files(folder, make_files(secret, certificate.weights))
+    if (folder / WEIGHTS).read_bytes() != certificate.weights:
+        raise Failure(f"{folder / WEIGHTS} is not what was written: the disk may be failing")
 
 
 def make_files(secret, weights):

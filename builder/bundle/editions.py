@@ -24,8 +24,7 @@ from builder.bundle.files import write_files
 from builder.bundle.names import WEIGHTS
 from builder.bundle.teams import Edition, draw_codes, file_name, read_table, write_table
 from builder.errors import Failure, PuzzleError
-from builder.network.weights import load
-from builder.proof.certify import certify
+from builder.proof.certify import certify_file
 from builder.puzzle_file.texts import check_text
 from builder.training.train import train
 
@@ -132,7 +131,7 @@ def check_edition(job):
     try:
         files = bundle.unzip(content)
         weights = files[f"{job.path.stem}/{WEIGHTS}"]
-        certificate = certify(load(weights), job.secret)
+        certificate = certify_file(weights, job.secret)
     except (KeyError, zipfile.BadZipFile, PuzzleError):
         return f"{job.team}: {job.path} is damaged: delete it and build it again"
     expected = bundle.make_files(job.secret, weights) | job.added
