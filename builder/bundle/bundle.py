@@ -7,7 +7,17 @@ from pathlib import Path
 from builder.bundle.added import added_files, check_added_files
 from builder.bundle.checksum import essence, is_untouched
 from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
-from builder.bundle.names import FILES, GUESS, MODEL, NOTEBOOK, PAGE, README, REQUIREMENTS, WEIGHTS
+from builder.bundle.names import (
+    FILES,
+    GUESS,
+    HEATMAP,
+    MODEL,
+    NOTEBOOK,
+    PAGE,
+    README,
+    REQUIREMENTS,
+    WEIGHTS,
+)
 from builder.bundle.page import make_page
 from builder.bundle.texts import make_notebook, make_readme
 from builder.errors import Failure, PuzzleError
@@ -92,6 +102,7 @@ def _common_files():
     sources = {
         MODEL: BUILDER / "network" / "model.py",
         GUESS: PUZZLE / GUESS,
+        HEATMAP: PUZZLE / HEATMAP,
         REQUIREMENTS: PUZZLE / REQUIREMENTS,
     }
     return {name: _unix_lines(path.read_bytes()) for name, path in sources.items()}
