@@ -148,6 +148,8 @@ Rows are the tokens that look, columns those looked at; CLS stands before the
 digits. Low values are violet, blank or dots, high ones yellow, full or eights.
 """
 
+MOST_ON_SHEET = 100
+
 
 class GuessError(Exception):
     """Something that a solver can mend, in one sentence."""
@@ -194,6 +196,8 @@ def check_save(path, numbers):
     """Raises GuessError unless a sheet of these numbers can be saved in a file of this name."""
     if not numbers:
         raise GuessError("no number is given: python guess.py NUMBER --save try.png")
+    if len(numbers) > MOST_ON_SHEET:
+        raise GuessError(f"a sheet has room for {MOST_ON_SHEET} numbers, not for {len(numbers)}")
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise GuessError(f"{path} is no name for a sheet: it must end in .png, .svg or .pdf")
     if path.is_dir():
@@ -208,6 +212,8 @@ def save(answers, path):
         run_file("heatmap.py").save_sheet(read_title(), answers, path)
     except OSError as error:
         raise GuessError(f"{path} cannot be saved: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise GuessError(f"{path} cannot be saved: your matplotlibrc is not UTF-8") from error
     say(f"saved: {path}\n")
 
 
@@ -260,7 +266,7 @@ def open_input():
     """The standard input. PowerShell writes UTF-16, and a file may begin with a byte order mark."""
     if sys.stdin is None or sys.stdin.closed:
         raise GuessError("no number is given: python guess.py NUMBER")
-    if hasattr(sys.stdin, "buffer"):
+    if hasattr(getattr(sys.stdin, "buffer", None), "peek"):
         encoding = "utf-8-sig"
         if sys.stdin.buffer.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             encoding = "utf-16"

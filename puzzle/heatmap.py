@@ -3,10 +3,12 @@
 Rows are the tokens that look, columns those looked at. Cells are square wherever they are drawn.
 """
 
+import builtins
 import contextlib
 import io
 import math
 import os
+import sys
 
 from rich.columns import Columns
 from rich.console import Console
@@ -222,8 +224,8 @@ LETTER = 18  # the size of what is written
 LINE = 30  # from one line to the next
 GAP = 40  # around a number with its pictures
 LARGEST, SMALLEST = 800, 150  # sides of a picture
-PER_ROW = 4  # pictures of a number side by side
-ROOM = 1600  # for pictures side by side
+PER_ROW = 4  # side by side, at most
+ROOM = 1600  # for a row of pictures
 LEGIBLE = 12  # smaller cells have no tokens at their sides
 DARK, GREY, GREEN = "#222222", "#777777", "#1a7f37"
 
@@ -232,7 +234,8 @@ def save_sheet(title, answers, path):
     """Saves answers as .png, .svg or .pdf. Raises OSError, and then nothing has changed."""
     matplotlib = import_matplotlib()
     content = io.BytesIO()
-    with matplotlib.rc_context(), Console(stderr=True).status("drawing") as status:
+    progress = Console(stderr=True, quiet=sys.stderr is None or not sys.stderr.isatty())
+    with matplotlib.rc_context(), progress.status("drawing") as status:
         matplotlib.rcdefaults()  # what a solver has set for other drawings isn't meant for this
         sheet = Sheet(title, answers)
         for number, answer in enumerate(answers):
@@ -251,13 +254,11 @@ def save_sheet(title, answers, path):
 
 
 def import_matplotlib():
-    """matplotlib, even if a solver's settings are such that it refuses to be imported."""
-    try:
-        import matplotlib
-    except ValueError:
-        os.environ["MPLBACKEND"] = "agg"
-        os.environ["MATPLOTLIBRC"] = os.devnull
-        import matplotlib
+    """matplotlib, even if MPLBACKEND names a backend that it doesn't know: no window is opened."""
+    if not hasattr(builtins, "get_ipython"):  # a notebook needs its backend later on
+        os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
     return matplotlib
 
 

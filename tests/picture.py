@@ -8,7 +8,8 @@ from rich.console import Console
 from builder.network.model import tokenize
 from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
-from puzzle.guess import ask, show
+from puzzle.guess import ask
+from puzzle.heatmap import show
 from tests.helpers import GHOST, PUZZLE, ROOT
 
 PICTURE = ROOT / ".readme" / "solver.svg"

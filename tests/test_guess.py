@@ -1,7 +1,11 @@
-"""The solver's script: what it reads, what it says, and how it ends."""
+"""The solver's script: what it reads, what it says, and how it ends, wherever it is opened."""
 
 import ast
+import builtins
+import codecs
+import errno
 import io
+import json
 import os
 import re
 import runpy
@@ -10,30 +14,44 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from pathlib import Path
 
+import matplotlib
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from puzzle import guess as script
 from tests.helpers import GUESS, PUZZLE, content, run, sentence
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
-DAMAGED = "is damaged, or a file is missing: unpack the puzzle again"
+DAMAGED = "is missing or damaged: unpack the puzzle again"
+REQUIREMENTS = PUZZLE / "requirements.txt"
 
 
 @pytest.fixture
 def ask(monkeypatch, capsys):
-    """Runs the script in this process, where torch is already loaded. Returns its status, output and errors."""
-    monkeypatch.syspath_prepend(PUZZLE)
+    """Runs the script in this process, where torch is loaded. Returns status, output and errors."""
 
     def ask(*arguments, lines=b""):
         monkeypatch.setattr(sys, "argv", ["guess.py", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+        if lines is not None:
+            stream = io.BufferedReader(io.BytesIO(lines))
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        path = list(sys.path)
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(GUESS), run_name="__main__")
+        assert sys.path == path  # a notebook goes on with it
         return end.value.code, *capsys.readouterr()
 
     return ask
+
+
+class Typed(io.StringIO):
+    """What somebody types, as a standard input."""
+
+    def isatty(self):
+        return True
 
 
 @pytest.fixture
@@ -56,9 +74,10 @@ def test_the_right_number_shows_the_pictures_and_a_wrong_one_does_not(puzzle, gh
     shown = run(puzzle / "guess.py", wrong, ghost.code, cwd=puzzle.parent).stdout
     assert answered(shown) == [(wrong, "0"), (ghost.code, "1")]
     jumble, won = shown.split(f"{ghost.code}:")
-    for row in range(len(ghost.code) + 1):
-        cells = ["".join(" █"[cell] * 3 for cell in picture[row]) for picture in ghost.pictures]
-        assert "  ".join(f"{['CLS', *ghost.code][row]:>3} {text}" for text in cells) in won
+    for row, token in enumerate(["CLS", *ghost.code]):
+        for picture in ghost.pictures:
+            cells = "".join("██" if cell else "  " for cell in picture[row])
+            assert f"{token:>3} {cells}" in won
     assert "You found it" in won and "picture 3" in won and "head" not in won
     assert "You found it" not in jumble and "head 3" in jumble and "picture" not in jumble
     assert content(puzzle) == before
@@ -73,87 +92,155 @@ def test_the_right_number_shows_the_pictures_and_a_wrong_one_does_not(puzzle, gh
         (["１２"], "'１２' is no number"),
         ([""], "'' is no number"),
         (["1", "123456"], "6 digits are too many: this network takes at most 5"),
-        (["1", "--save", "x.bmp"], "x.bmp is no file name that ends in .png, .svg or .pdf"),
-        (
-            ["1", "--save", "none/x.png"],
-            "none/x.png is no file name that ends in .png, .svg or .pdf, in a folder that exists",
-        ),
-        (["--plot"], "no number is given: python guess.py NUMBER"),
+        (["1", "--save", "x.bmp"], "x.bmp is no name for a sheet: it must end in .png, .svg or"),
+        (["1", "--save", "none/x.png"], "none/x.png cannot be saved: there is no folder none"),
+        (["1", "--save", "folder.png"], "folder.png is a folder: give the sheet another name"),
+        (["--save", "x.png"], "no number is given: python guess.py NUMBER --save try.png"),
+        (["1"] * 101 + ["--save", "x.png"], "a sheet has room for 100 numbers, not for 101"),
         (["--colour"], "unrecognized arguments: --colour"),
-        (["1", "--plot"], "no window can be opened here: use --save FILE instead of --plot"),
     ],
 )
 def test_bad_input_gets_one_sentence(ask, tmp_path, monkeypatch, arguments, told):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("matplotlib.pyplot.figure", Figure)  # as where there is no display
-    status, _, error = ask(*arguments)
-    assert (
-        status == 2 and told in error and error.startswith("guess.py: ") and error.count("\n") == 1
-    )
-    assert not list(tmp_path.iterdir())
+    (tmp_path / "folder.png").mkdir()
+    status, output, error = ask(*arguments)
+    assert (status, output) == (2, "")
+    assert told in error and error.startswith("guess.py: ") and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+HIDE = """
+import runpy, sys
+class Hidden:
+    def find_spec(name, path, target=None):
+        if name in {packages}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hidden)
+sys.argv = {arguments}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def without(packages, *arguments, **options):
     """Runs the script as if these packages were not installed."""
-    hide = f"import sys, runpy; sys.modules.update(dict.fromkeys({packages})); sys.path[0] = {str(PUZZLE)!r}; "
-    start = f"sys.argv = ['guess.py', *sys.argv[1:]]; runpy.run_path({str(GUESS)!r}, run_name='__main__')"
-    return run("-c", hide + start, *arguments, **options)
+    arguments = [str(GUESS), *map(str, arguments)]
+    return run("-c", HIDE.format(packages=packages, arguments=arguments), **options)
 
 
 @pytest.mark.parametrize("package", ["torch", "rich", "matplotlib"])
-def test_a_missing_package_is_named_with_the_command_that_mends_it(tmp_path, package):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, package):
     told = sentence(without([package], "1", "--save", "x.png", cwd=tmp_path))
-    assert told.startswith(f"guess.py: {package}")
-    assert told.endswith(
-        f'is missing or damaged: python -m pip install -U -r "{PUZZLE / "requirements.txt"}"\n'
-    )
+    command = f'"{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
+    assert told == f"guess.py: {package} is missing: {command}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_in_json_need_no_rich(tmp_path):
+    assert '"number": "1"' in without(["rich", "matplotlib"], "1", "--json", cwd=tmp_path).stdout
 
 
 def test_help_and_typos_do_not_wait_for_packages():
     packages = ["torch", "rich", "matplotlib"]
     helped = without(packages, "--help")
     assert helped.returncode == 0 and max(map(len, helped.stdout.splitlines())) <= 100
-    assert all(
-        word in helped.stdout
-        for word in ("--save", "--plot", "--ascii", "< numbers.txt", "CLS stands before")
-    )
+    for word in ("--save", "--json", "--ascii", "< numbers.txt", "CLS stands before"):
+        assert word in helped.stdout
     assert not re.search(r"\d", helped.stdout)  # a digit could be a hint
     assert "'12x' is no number" in sentence(without(packages, "12x"))
 
 
-def test_the_script_compiles_on_python_3_9():
-    for name in ("guess.py", "classifier/model.py"):
+def test_help_is_there_without_docstrings():
+    assert "CLS stands before" in run("-OO", GUESS, "--help").stdout
+
+
+def test_the_scripts_compile_on_python_3_9():
+    for name in ("guess.py", "heatmap.py", "classifier/model.py"):
         ast.parse((PUZZLE / name).read_bytes(), feature_version=(3, 9))
 
 
-def test_a_missing_file_is_told(puzzle):
-    (puzzle / "classifier" / "model.py").unlink()
-    assert DAMAGED in sentence(run(puzzle / "guess.py", "1"))
+def test_the_script_says_what_it_needs_as_the_requirements_do():
+    """In the lines of PEP 723, so that `uv run guess.py` needs no set-up."""
+    block = re.search(r"(?m)^# /// script\n((?:# .*\n)+)# ///$", GUESS.read_text("utf-8"))[1]
+    needed = re.search(r"^# dependencies = (.*)$", block, re.MULTILINE)[1]
+    listed = re.findall(r"^[a-z].*?(?=\s|$)", REQUIREMENTS.read_text("utf-8"), re.MULTILINE)
+    assert json.loads(needed) == listed and len(listed) == 3
+    assert '# requires-python = ">=3.9"\n' in block
 
 
-@pytest.mark.parametrize("damage", ["cut", "altered"])
-def test_damaged_weights_are_told(puzzle, damage, monkeypatch):
-    """torch.load alone answers wrongly where a byte of a weight is altered."""
+@pytest.mark.parametrize("name", ["classifier/model.py", "heatmap.py"])
+def test_a_missing_file_is_told(puzzle, monkeypatch, name):
     monkeypatch.setattr(script, "HERE", puzzle)
-    monkeypatch.syspath_prepend(puzzle)
+    (puzzle / name).unlink()
+    with pytest.raises(script.GuessError, match=f"{name} is missing: unpack the puzzle again"):
+        script.run_file(name)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "altered"])
+def test_damaged_weights_are_told(puzzle, damage, monkeypatch):
+    """torch.load alone answers wrongly if a byte of a weight is altered."""
+    monkeypatch.setattr(script, "HERE", puzzle)
     script.load()
     weights = puzzle / "classifier" / "torch_state_dict"
     whole = weights.read_bytes()
     place = whole.index(b"PK", len(whole) // 3) - 20  # before an archive's own bytes
-    altered = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
-    weights.write_bytes(altered if damage == "altered" else whole[: len(whole) // 2])
+    weights.unlink()
+    if damage == "cut":
+        weights.write_bytes(whole[: len(whole) // 2])
+    if damage == "altered":
+        weights.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with pytest.raises(script.GuessError, match=DAMAGED):
         script.load()
 
 
+@pytest.mark.parametrize(
+    ("mistake", "error"),
+    [
+        ("import nothing_of_this_name", ModuleNotFoundError),
+        ("this is no Python", SyntaxError),
+        ("CLS = 1 / 0", ZeroDivisionError),
+        ("open('nothing of this name')", FileNotFoundError),
+    ],
+)
+def test_a_solvers_own_mistake_in_the_model_is_shown_as_python_shows_it(
+    puzzle, monkeypatch, mistake, error
+):
+    monkeypatch.setattr(script, "HERE", puzzle)
+    monkeypatch.setattr(sys, "argv", ["guess.py", "1"])
+    with open(puzzle / "classifier" / "model.py", "a", encoding="utf-8") as model:
+        model.write(mistake)
+    with pytest.raises(error):
+        script.run()
+
+
 def test_piped_numbers_are_answered_line_by_line_and_an_error_names_its_line(ask):
-    status, output, error = ask(
-        lines="\ufeff4711\n\n12x\n  007 \n123456\n90210\n".encode() + b"\xff\n"
-    )
+    lines = "\ufeff4711\n\n12x\n  007 # a guess\n123456\n90210,1; 2\n# none\n".encode() + b"\xff\n"
+    status, output, error = ask(lines=lines)
     assert status == 2
-    assert answered(output) == [("4711", "0"), ("007", "0"), ("90210", "0")]
+    assert [number for number, _ in answered(output)] == ["4711", "007", "90210", "1", "2"]
     told = re.findall(r"^guess.py: (line \d: \S+)", error, re.MULTILINE)
-    assert told == ["line 3: '12x'", "line 5: 6", "line 7: '\ufffd'"]
+    assert told == ["line 3: '12x'", "line 5: 6", "line 8: '\ufffd'"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")]
+)
+def test_a_file_that_powershell_wrote_is_read(ask, mark, encoding):
+    status, output, _ = ask(lines=mark + "4711\r\n007\r\n".encode(encoding))
+    assert (status, answered(output)) == (0, [("4711", "0"), ("007", "0")])
+
+
+def test_answers_are_lines_of_json_for_other_programs(ask, ghost):
+    status, output, error = ask(ghost.code, "47", "--json")
+    assert (status, error) == (0, "") and output.isascii()
+    right, wrong = map(json.loads, output.splitlines())
+    assert list(right) == ["number", "probability", "matrices", "pictures"]
+    assert (right["number"], wrong["number"]) == (ghost.code, "47")
+    assert right["probability"] > 0.999999 and wrong["probability"] == 0
+    for matrix, tile in zip(right["matrices"], ghost.tiles, strict=True):
+        for row, wanted in zip(matrix, tile, strict=True):
+            assert row == pytest.approx(wanted, abs=0.01)
+    assert right["pictures"] == right["matrices"]  # each picture is one head's
+    assert [len(matrix) for matrix in wrong["matrices"]] == [3, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -163,30 +250,141 @@ def test_answers_are_saved_as_one_sheet(ask, tmp_path, monkeypatch, ending, star
     monkeypatch.setenv("FORCE_COLOR", "1")
     file = tmp_path / f"Öl.{ending}"
     status, output, error = ask("4711", "90210", "--ascii", "--save", str(file))
-    assert (
-        (status, error) == (0, "")
-        and output.isascii()
-        and "\x1b" not in output
-        and f"\\xd6l.{ending}\n" in output
+    assert (status, error) == (0, f"saved: {file}\n")
+    assert output.isascii() and "\x1b" not in output
+    assert list(tmp_path.iterdir()) == [file]
+    saved = file.read_bytes()
+    assert saved.startswith(start) and b"saved by guess.py" in saved
+
+
+@pytest.mark.parametrize("fails", ["write_bytes", "replace"])
+def test_a_sheet_that_cannot_be_saved_is_named_and_what_was_there_stays(
+    ask, tmp_path, monkeypatch, fails
+):
+    def write_half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    def replace(old, new):
+        raise PermissionError(errno.EACCES, "Permission denied", str(old))
+
+    file = tmp_path / "try.png"
+    file.write_bytes(b"a keepsake")
+    if fails == "write_bytes":
+        monkeypatch.setattr(Path, "write_bytes", write_half)
+    else:
+        monkeypatch.setattr(os, "replace", replace)
+    status, _, error = ask("4711", "--save", str(file))
+    why = "No space left on device" if fails == "write_bytes" else "Permission denied"
+    assert (status, error) == (2, f"guess.py: {file} cannot be saved: {why}\n")
+    assert content(tmp_path) == {"try.png": b"a keepsake"}
+
+
+def test_a_sheet_looks_the_same_whatever_a_solver_has_set_for_matplotlib(ask, tmp_path):
+    ask("4711", "--save", str(tmp_path / "plain.png"))
+    settings = {
+        "image.origin": "lower",
+        "image.cmap": "gray",
+        "text.usetex": True,
+        "figure.facecolor": "black",
+        "text.color": "white",
+        "savefig.dpi": 17,
+        "savefig.bbox": "tight",
+        "axes.autolimit_mode": "round_numbers",
+    }
+    with matplotlib.rc_context(settings):
+        status, _, _ = ask("4711", "--save", str(tmp_path / "set.png"))
+        assert matplotlib.rcParams["image.origin"] == "lower"  # a notebook goes on with it
+    assert status == 0
+    assert (imread(tmp_path / "plain.png") == imread(tmp_path / "set.png")).all()
+
+
+def test_settings_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("image.origin: lower", encoding="utf-16")
+    ran = run(GUESS, "4711", "--save", "x.png", cwd=tmp_path)
+    assert "guess.py: x.png cannot be saved: your matplotlibrc is not UTF-8\n" in ran.stderr
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr
+
+
+def test_files_beside_the_script_are_not_imported_and_settings_do_not_stop_it(puzzle):
+    """numbers.py and random.py are names that a solver of this puzzle thinks of first."""
+    for name in sys.stdlib_module_names | {"torch", "numpy", "rich", "matplotlib", "PIL", "attr"}:
+        (puzzle / f"{name}.py").write_text("raise SystemExit('this file was imported')")
+    (puzzle / "matplotlibrc").write_text("image.origin: lower\nno setting\n")
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    ran = subprocess.run(
+        [sys.executable, "guess.py", "4711", "--save", "x.png"],
+        cwd=puzzle,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
     )
-    assert list(tmp_path.iterdir()) == [file] and file.read_bytes().startswith(start)
+    assert ran.returncode == 0 and "saved: x.png\n" in ran.stderr, ran.stderr
+    assert answered(ran.stdout) == [("4711", "0")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [["-I", "guess.py"], ["-m", "guess"], ["-OO", "guess.py"]])
+def test_the_script_finds_its_files_however_it_is_started(puzzle, start):
+    other = puzzle.parent / "classifier"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise SystemExit('another package of this name')")
+    environment = {**os.environ, "PYTHONPATH": str(puzzle.parent)}
+    ran = run(*start, "4711", cwd=puzzle, env=environment)
+    assert answered(ran.stdout) == [("4711", "0")] and ran.stderr == ""
+
+
+def test_it_answers_in_a_notebook_whose_output_is_no_terminal(ask, monkeypatch):
+    """There, print goes to an object of the notebook's, and input asks in the page."""
+    monkeypatch.setattr(builtins, "get_ipython", lambda: None, raising=False)
+    typed = iter(["4711", "quit"])
+    monkeypatch.setattr(builtins, "input", lambda prompt="": next(typed))
+    with redirect_stdout(io.StringIO()) as page:
+        assert ask("12")[0] == 0
+        assert ask()[0] == 0
+    assert answered(page.getvalue()) == [("12", "0"), ("4711", "0")]
+    assert "head 3" in page.getvalue()
+
+
+def test_it_answers_if_the_output_or_the_input_is_closed(ask, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert ask(lines=None) == (2, "", "guess.py: no number is given: python guess.py NUMBER\n")
+    assert answered(ask("4711", lines=None)[1]) == [("4711", "0")]
+    monkeypatch.setattr(sys, "stdout", None)
+    file = tmp_path / "x.png"
+    assert ask("4711", "--save", str(file), lines=None) == (0, "", f"saved: {file}\n")
+    assert ask(lines=b"4711")[0] == 0
+
+
+def test_the_prompt_does_not_go_into_a_file_of_answers(ask, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Typed("4711\nhelp\n12x\n1, 2\n"))
+    status, output, error = ask(lines=None)
+    assert status == 0
+    assert [number for number, _ in answered(output)] == ["4711", "1", "2"]
+    assert "> " not in output and "Type a number" not in output and "CLS stands" not in output
+    assert error.startswith("Type a number's digits, or 'help'") and error.count("> ") == 5
+    assert "CLS stands before" in error and "guess.py: '12x' is no number" in error
 
 
 @POSIX
 @pytest.mark.slow
-def test_a_full_disk_is_told_and_a_reader_who_leaves_early_is_no_error():
+def test_a_full_disk_is_told_and_closed_streams_and_a_reader_who_leaves_are_no_errors():
     def shell(command):
         command = command.replace("GUESS", f"{sys.executable} {GUESS}")
         return subprocess.run(
-            ["/bin/sh", "-c", command], capture_output=True, encoding="utf-8", timeout=60
+            ["/bin/sh", "-c", command], capture_output=True, encoding="utf-8", timeout=300
         )
 
     if os.path.exists("/dev/full"):
-        assert "cannot be written: No space left on device" in sentence(
-            shell("GUESS 1 > /dev/full")
-        )
+        told = sentence(shell("GUESS 1 > /dev/full"))
+        assert told == "guess.py: the answer cannot be written: No space left on device\n"
     left = shell("yes 4711 | GUESS | head -n 1")
     assert (left.stdout, left.stderr) == ("4711: probability 0\n", "")
+    for command in ("GUESS 4711 >&-", "GUESS 4711 <&-", "GUESS 4711 2>&-"):
+        ran = shell(command)
+        assert (ran.returncode, ran.stderr) == (0, ""), command
 
 
 class Terminal:
@@ -239,7 +437,7 @@ def test_the_prompt_has_a_history_and_counts_the_guesses_until_the_right_one(gho
             (b"4x\n", b"'4x' is no number"),
             (b"\x1b[A\x1b[A\n", b"4711: probability 0"),
             (b"help\n", b"Rows are the tokens that look, columns those looked at"),
-            (ghost.code.encode() + b"\n", b'solved "A ghost in the latent space" in 3 guesses'),
+            (ghost.code.encode() + b"\n", b'You solved "A ghost in the latent space". Guesses: 3'),
         ):
             terminal.type(typed)
             terminal.until(told)
