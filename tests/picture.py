@@ -29,7 +29,7 @@ def main():
     )
     for number in (wrong, code):
         console.print(f"$ python puzzle/guess.py {number}", style="dim", highlight=False)
-        show(console, *ask(network, tokenize, number))
+        show(console, ask(network, tokenize, number))
     drawing = console.export_svg(title="what a solver sees", unique_id="solver")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(
