@@ -1,6 +1,5 @@
 """Starts the builder: python -m builder. What it understands and does begins in cli.py."""
 
-import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ if not __package__:  # started as a folder: python builder
 sys.dont_write_bytecode = True
 
 from builder.errors import PuzzleError  # noqa: E402
+from builder.words import quote  # noqa: E402
 
 DONE = 0
 FAILED = 1
@@ -36,7 +36,9 @@ def main():
     except KeyboardInterrupt:
         return complain("interrupted; --check says whether the bundle is whole", INTERRUPTED)
     except ModuleNotFoundError as error:
-        command = shlex.join([sys.executable, "-m", "pip", "install", str(ROOT)])
+        if error.name.startswith("builder"):
+            return complain(f"{error.name} is missing: clone the project again", MISTAKE)
+        command = quote([sys.executable, "-m", "pip", "install", str(ROOT)])
         return complain(f"{error.name} is not installed: {command}", MISTAKE)
     except OSError as error:
         sys.stdout = None  # otherwise Python tries to write the rest when it ends

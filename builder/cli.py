@@ -95,6 +95,7 @@ def make_parser():
     parser.add_argument(
         "--attack",
         action="store_true",
+        default=None,
         help="say how soon solvers find the code, attack by attack",
     )
     parser.add_argument(
@@ -177,25 +178,20 @@ def resolve(wanted):
     """The Choices in the parsed arguments. Raises PuzzleError if they conflict."""
     is_default = wanted.puzzle is None or wanted.puzzle.resolve() == GHOST
     puzzle = GHOST if is_default else wanted.puzzle
-    if puzzle.suffix != ".toml":
+    if puzzle.suffix.lower() != ".toml":
         raise PuzzleError(f"{puzzle}: a puzzle file's name ends in .toml: rename it")
     check_conflicts(wanted)
-    named = wanted.out
-    if wanted.check:
-        named = to_path(wanted.check)
+    named = named_folder(wanted)
     if named:
         folder = named
     elif is_default:
         folder = PUZZLE
     else:
         folder = puzzle.with_suffix("")
-    if folder.suffix == ".toml":
-        option = "--out" if wanted.out else "--check"
-        raise puzzle_file_first(option, folder)
-    builds = wanted.check is None
-    if builds and not is_default and folder.resolve() == PUZZLE:
-        raise PuzzleError(f"{folder} is the default puzzle's folder: choose another one with --out")
     bundle = folder.resolve()
+    builds = wanted.check is None
+    if builds and not is_default and bundle == PUZZLE:
+        raise PuzzleError(f"{folder} is the default puzzle's folder: choose another one with --out")
     zip_file = output_file("--zip", wanted.zip, bundle.with_name(f"{bundle.name}.zip"))
     sheet = output_file("--sheet", wanted.sheet, bundle.with_name(f"{bundle.name}-sheet.png"))
     notebook = bundle.with_name(f"{bundle.name}-walkthrough.ipynb")
@@ -209,12 +205,34 @@ def resolve(wanted):
         is_named=named is not None,
         checks=not builds,
         seed=wanted.seed,
-        attacks=wanted.attack,
+        attacks=wanted.attack is not None,
         zip=zip_file,
         sheet=sheet,
         walkthrough=walkthrough,
         teams=wanted.teams,
     )
+
+
+def named_folder(wanted):
+    """The bundle's folder that the author named, or None. Raises PuzzleError if it is a file."""
+    if wanted.out:
+        option = "--out"
+        folder = wanted.out
+    elif wanted.check:
+        option = "--check"
+        folder = to_path(wanted.check)
+    else:
+        return None
+    if folder.suffix == ".toml":
+        raise puzzle_file_first(option, folder)
+    return folder
+
+
+def given(wanted):
+    """The options that the author gave, as a set: "--zip" and so on."""
+    options = vars(wanted).copy()
+    options.pop("puzzle")
+    return {f"--{name}" for name, value in options.items() if value is not None}
 
 
 def check_conflicts(wanted):
@@ -228,8 +246,8 @@ def check_conflicts(wanted):
     if checks and wanted.seed is not None:
         raise PuzzleError("--check builds nothing, so --seed does not go with it")
     if wanted.teams:
-        others = (wanted.out, wanted.zip, wanted.sheet, wanted.walkthrough, wanted.check or None)
-        if wanted.attack or others != (None,) * len(others):
+        others = given(wanted) - {"--teams", "--check", "--seed"}
+        if others or wanted.check:  # --check DIR
             raise PuzzleError("--teams goes together with --check and --seed, and nothing else")
     if wanted.seed is not None and not 0 <= wanted.seed <= MAX_SEED:
         raise PuzzleError("--seed must be a whole number from 0 to 2**63 - 1")
@@ -281,16 +299,7 @@ def check_default_is_meant():
 
 def write_new(wanted):
     """Writes a blank puzzle file for a new code, or prints it. Raises PuzzleError."""
-    others = (
-        wanted.out,
-        wanted.check,
-        wanted.zip,
-        wanted.sheet,
-        wanted.seed,
-        wanted.walkthrough,
-        wanted.teams,
-    )
-    if wanted.attack or others != (None,) * len(others):
+    if given(wanted) != {"--new"}:
         raise PuzzleError("--new writes a puzzle file, and no other option goes with it")
     text = blank_puzzle(wanted.new)
     if wanted.puzzle is None:

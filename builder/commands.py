@@ -87,9 +87,11 @@ def check(choices, secret, screen):
     puzzle = short_path(choices.puzzle)
     sizes = tuple(network.arrangement.tolist()), len(network.embedding.position) - 1
     if sizes != (secret.arrangement, secret.max_digits):
-        raise Failure(
-            f"{choices.folder} is not the bundle of {puzzle}: put its own puzzle file first"
-        )
+        own = choices.folder.with_name(f"{choices.folder.name}.toml")
+        hint = "put its own puzzle file first"
+        if own.is_file() and own.resolve() != choices.puzzle.resolve():
+            hint = f"its own puzzle file comes first, {short_path(own)}"
+        raise Failure(f"{choices.folder} is not the bundle of {puzzle}: {hint}")
     with screen:
         certificate = certify_file(contents[WEIGHTS], secret, screen.proving)
     screen.certificate(certificate)

@@ -182,6 +182,13 @@ def test_another_puzzles_bundle_is_not_certified(tiny, tmp_path, call):
     assert "tiny is not certified for other.toml: if that was changed, build again" in error
 
 
+def test_a_bundle_whose_puzzle_file_was_left_out_gets_its_name(tiny, call):
+    assert call(tiny)[0] == 0
+    status, _, error = call("--check", "tiny")
+    assert status == 1
+    assert error.endswith("ghost.toml: its own puzzle file comes first, tiny.toml\n")
+
+
 def test_a_changed_story_asks_for_another_build(tiny, call):
     assert call(tiny)[0] == 0
     tiny.write_text(f"story = 'Once.'\n{tiny.read_text()}")
