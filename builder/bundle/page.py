@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from builder.bundle.checksum import NO_CHECK_SUM, seal
-from builder.bundle.texts import lengths, wrong_numbers
+from builder.bundle.texts import lengths, what_is_shown, wrong_numbers
 
 TEMPLATE = Path(__file__).parent / "try.html"
 SCRIPTS = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -32,6 +32,7 @@ def make_page(secret, network):
         "hints": _hints(secret.hints),
         "digits": lengths(max_digits),
         "wrong": wrong_numbers(secret),
+        "shown": what_is_shown(network),
         "sizes": " ".join(map(str, sizes)),
         "arrangement": " ".join(map(str, network.arrangement.tolist())),
         "weights": _weights(network),

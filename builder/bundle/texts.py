@@ -49,7 +49,7 @@ def make_readme(secret, network):
         second=second,
         third=third,
         digits=lengths(max_digits),
-        shown=SHOWN_IN_TILES if _has_tiles(network) else SHOWN,
+        shown=what_is_shown(network),
         wrong=wrong_numbers(secret),
         pictures=_pictures(network),
         heads=counted(len(network.attention_matrix_list), "head"),
@@ -74,6 +74,11 @@ def make_notebook(secret, network):
 def lengths(max_digits):
     """How many digits a number may have, in words."""
     return f"1 to {max_digits} digits" if max_digits > 1 else "1 digit"
+
+
+def what_is_shown(network):
+    """What solvers are told about probabilities and pictures."""
+    return SHOWN_IN_TILES if _has_tiles(network) else SHOWN
 
 
 def wrong_numbers(secret):
