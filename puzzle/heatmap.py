@@ -13,7 +13,7 @@ import sys
 from rich.columns import Columns
 from rich.console import Console
 from rich.measure import Measurement
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.text import Text
 from torch.nn.functional import avg_pool2d
 
@@ -28,6 +28,7 @@ HALVES = " ▄▀█"
 ASCII_HALVES = " .':"
 FLAT = 0.1  # the smallest range of values that has all colours
 MARGIN = 4  # columns for the token beside a row
+FOUND = "bold green"
 NARROWEST = 20  # columns; what says that it has fewer doesn't know how many it has
 
 
@@ -46,15 +47,19 @@ def make_console(is_ascii=False):
 
 
 def show(console, answer):
-    """Shows an answer on a rich console, the right one in a frame."""
-    style = "bold"
+    """Shows an answer on a rich console, the right one between two lines."""
+    heading = f"{answer.number}: {describe(answer)}"
     pictures = Columns(make_heatmaps(answer), padding=(1, 2))
     if is_right(answer):
-        style = "bold green"
+        line = "-" if console.options.ascii_only else "─"
         title = "You found it: this is the one"
-        pictures = Panel(pictures, title=title, border_style=style, padding=(1, 0))
-    heading = f"{answer.number}: {describe(answer)}"
-    console.print(Text(heading, style), "", pictures, "", sep="\n")
+        console.print(Text(heading, FOUND))
+        console.print(Rule(title, characters=line, style=FOUND))
+        console.print(pictures)
+        console.print(Rule(characters=line, style=FOUND))
+    else:
+        console.print(Text(heading, "bold"), "", pictures, sep="\n")
+    console.print()
 
 
 def is_right(answer):

@@ -168,6 +168,16 @@ def test_half_cells_are_a_picture_without_colours_and_as_a_copy():
     assert ascii_lines[1:3] == [(":'. " * 8).rstrip(), "'..." * 8]
 
 
+def test_the_right_number_has_as_much_room_as_a_wrong_one():
+    picture = torch.eye(64).tolist()
+    for encoding in ("utf-8", "ascii"):
+        for probability in (0.0, 1.0):
+            given = answer("123", picture, heads_each=256, probability=probability)
+            lines = shown(given, console(64, encoding)).splitlines()
+            assert lines[-3 if probability else -2] == "0.00 to 1.00"
+            assert max(map(len, lines)) <= 64 and len(lines) >= 32
+
+
 def test_a_picture_wider_than_the_console_is_shown_in_means_of_blocks_and_says_so():
     picture = torch.zeros(64, 64)
     picture[:32, :32] = 1.0
@@ -202,12 +212,13 @@ def test_the_colours_are_viridis_which_colour_blind_eyes_can_read():
     assert len(set(SHADES)) == len(set(ASCII_SHADES)) == len(COLOURS) == 9
 
 
-def test_only_the_right_number_is_framed_and_its_pictures_are_named():
+def test_only_the_right_number_stands_between_lines_and_its_pictures_are_named():
     won = shown(diagonal("407", probability=0.9999999))
-    assert won.startswith("407: probability 0.9999999\n\n╭─") and "You found it" in won
+    assert won.startswith("407: probability 0.9999999\n──") and "─ You found it" in won
+    assert won.endswith("0.00 to 1.00\n" + "─" * 60 + "\n\n")
     assert re.findall(r"picture \d|head \d", won) == ["picture 1", "picture 2", "picture 3"]
     wrong = shown(diagonal("407"))
-    assert "╭" not in wrong and "You found it" not in wrong
+    assert "─" not in wrong and "You found it" not in wrong
 
 
 @pytest.mark.parametrize(("width", "side_by_side"), [(200, 4), (80, 2), (60, 1), (40, 1)])
