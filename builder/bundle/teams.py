@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import DIGITS, check_code
-from builder.puzzle_file.toml_file import decode
+from builder.puzzle_file.encoding import decode
 from builder.words import counted
 
 HEADINGS = ("team", "code", "zip")

@@ -1,47 +1,76 @@
 """A puzzle file to begin with: an empty picture to draw on, and every key."""
 
-from builder.puzzle_file.code import MAX_DIGITS, check_code
-from builder.puzzle_file.decoys import DIGITS_OF_ONE_HEAD
-from builder.puzzle_file.parse import DEFAULT_MAX_DIGITS
+from builder.puzzle_file.code import DIGITS, MAX_DIGITS, check_code
+from builder.puzzle_file.decoys import DIGITS_OF_ONE_HEAD, FEWEST_DIGITS_OF_SUMMITS
+from builder.puzzle_file.parse import default_max_digits
 from builder.puzzle_file.secret import TITLE
-from builder.puzzle_file.sizes import MAX_PICTURES, MAX_SIDE, tile_size
+from builder.puzzle_file.sizes import MAX_PICTURES, default_side, largest_square, tile_size
 
 
 def blank_puzzle(code):
     """The text of a puzzle file for a code. Raises PuzzleError if it is no code."""
     check_code(code)
-    size = tile_size(len(code))
-    tokens = ["CLS", *code]
-    rows = [f'        "{"." * size}",  # {token}' for token in tokens]
-    lines = "\n".join(rows)
-    return f'''\
-# A puzzle. Keep this file to yourself: it holds the code.
-# In a picture, . is a dark cell, # a lit one, and 1 to 9 are tenths of grey. Rows are the tokens
-# that look, columns those looked at: CLS (here C), and then the digits of the code.
-# A picture may be any multiple of {size} cells high and wide, up to {MAX_SIDE}. Copy it for a second one;
-# there can be {MAX_PICTURES}, all of one size.
-code = "{code}"
-pictures = [
-    [
-        #C{code}
-{lines}
-    ],
-]
+    digits = len(code)
+    return "\n".join(
+        [
+            "# A puzzle. Keep this file to yourself: it holds the code.",
+            f'code = "{code}"',
+            "",
+            "# In a picture, . is a dark cell, # a lit one, and 1 to 9 are tenths of grey.",
+            "# Rows are the tokens that look, columns those looked at: CLS (here C), then digits.",
+            *_sizes(digits),
+            f"# Copy it for a second picture; there can be {MAX_PICTURES}, all of one size.",
+            "# The name of an image file beside this file does as well as a drawing:",
+            '# pictures = ["skull.png"]',
+            "pictures = [",
+            *_empty_picture(code),
+            "]",
+            "",
+            "# Delete the # before the lines that you want. Solvers read these:",
+            f'# title = "{TITLE}"',
+            '# difficulty = "an evening"  # solvers read: How hard it is: an evening',
+            '# story = "A sentence or more; a long text stands in three double quotes."',
+            '# hints = ["Solvers open this first.", "And then this."]',
+            "",
+            f"# cells = {default_side(1, digits)}  # of a photo's longer side",
+            f"# max_digits = {default_max_digits(digits, decoys=False)}"
+            f"  # the longest number that solvers can type, at most {MAX_DIGITS}",
+            *_decoys(code),
+            "",
+        ]
+    )
 
-# What solvers read. Delete the # before the lines that you want.
-# title = "{TITLE}"
-# difficulty = "an evening"  # solvers read: How hard it is: an evening
-# story = "A sentence or more; a long text stands in three double quotes."
 
-# max_digits = {max(DEFAULT_MAX_DIGITS, len(code))}  # the longest number that solvers can type, at most {MAX_DIGITS}
-{_decoys(code)}
-'''
+def _sizes(digits):
+    size = tile_size(digits)
+    largest = largest_square(1, digits)
+    if largest == size:
+        return [f"# A picture has {size} rows and {size} columns."]
+    return [
+        f"# A picture is {size} cells high and wide, or any multiple of that: "
+        f"{largest} x {largest} fit."
+    ]
+
+
+def _empty_picture(code):
+    row = "." * tile_size(len(code))
+    lines = ["    [", f"        #C{code}"]
+    for token in ("CLS", *code):
+        lines.append(f'        "{row}",  # {token}')
+    return [*lines, "    ],"]
 
 
 def _decoys(code):
+    """The keys that make a puzzle harder, or why they are not possible."""
     if len(set(code)) < len(code):
-        return "# Decoys are not possible: a digit stands in the code twice."
-    line = "# decoys = true  # wrong numbers show crisp pictures, too"
+        return ["# Decoys are not possible: a digit stands in the code twice."]
+    decoys = "# decoys = true  # wrong numbers show crisp pictures, too"
     if len(code) > DIGITS_OF_ONE_HEAD:
-        line += "; needs a second picture"
-    return line
+        decoys += "; needs a second picture"
+    lines = [decoys]
+    if FEWEST_DIGITS_OF_SUMMITS <= len(code) < len(DIGITS):
+        lines.append(
+            "# summits = true  # following the probability leads astray; "
+            "needs decoys and three pictures"
+        )
+    return lines

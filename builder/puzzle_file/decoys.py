@@ -1,9 +1,8 @@
-"""What decoys need of a code and its pictures."""
-
-import itertools
+"""What decoys and false summits need of a code and its pictures."""
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import DIGITS
+from builder.puzzle_file.lookalike import LIMIT, find_lookalike, find_remedy
 
 DIGITS_OF_ONE_HEAD = 7  # at most; with 8 float32 is too coarse for most pictures
 FEWEST_DIGITS_OF_SUMMITS = 4
@@ -13,28 +12,44 @@ FEWEST_HEADS_OF_SUMMITS = 3
 def check_decoys(code, tiles):
     """Raises PuzzleError if a code and what its heads show can't have decoys.
 
-    tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`. With decoys a cell
-    depends on its two digits alone, and a digit with the same cells as another could replace it.
+    tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`.
     """
+    if len(code) > len(DIGITS):
+        raise PuzzleError(
+            f"decoys need a code whose digits all differ, so it has {len(DIGITS)} at most"
+        )
     if len(set(code)) < len(code):
         raise PuzzleError("decoys need a code whose digits all differ")
     if len(tiles) == 1 and len(code) > DIGITS_OF_ONE_HEAD:
         raise PuzzleError(
             f"decoys need a second picture if the code has over {DIGITS_OF_ONE_HEAD} digits"
         )
-    for place, double in itertools.combinations(range(1, 1 + len(code)), 2):
-        order = list(range(1 + len(code)))
-        order[place] = double
-        if all(_reordered(tile, order) == tile for tile in tiles):
-            raise PuzzleError(
-                f"decoys need digits that look different: {code[place - 1]} and "
-                f"{code[double - 1]} have the same row and the same column in every picture; "
-                "change a cell of one of them"
-            )
+    if max(map(_contrast, tiles)) <= LIMIT:  # drawn cells are like the pictures' own
+        raise PuzzleError(
+            "decoys need a picture in which something is to be seen: "
+            "with these every number would look like the code; change a cell"
+        )
+    other = find_lookalike(tiles)
+    if other:
+        number = "".join(code[place - 1] for place in other)
+        raise PuzzleError(
+            f"decoys are not possible, because {number} would show the same pictures as {code}: "
+            f"{_remedy(tiles, other)}, or leave decoys out"
+        )
 
 
-def _reordered(tile, order):
-    return tuple(tuple(tile[row][column] for column in order) for row in order)
+def _remedy(tiles, lookalike):
+    cell = find_remedy(tiles, lookalike)
+    if cell is None:
+        return "draw something less regular"
+    column, value = cell
+    sign = ".#"[value]
+    return f"write {sign} in row 1, column {1 + column} of picture 1"
+
+
+def _contrast(tile):
+    cells = [cell for row in tile for cell in row]
+    return max(cells) - min(cells)
 
 
 def check_summits(code, tiles, decoys):

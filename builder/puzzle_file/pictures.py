@@ -11,13 +11,12 @@ from builder.puzzle_file.sizes import (
     MAX_PICTURES,
     MAX_SIDE,
     check_heads,
+    default_side,
     largest_square,
     sides,
     tile_size,
 )
 
-LONGEST_SIDE = 50  # cells of a photo, if the author names no number
-MANY_HEADS = 100  # for photos, if the author names no number of cells
 CONTRAST = 0.3  # from the darkest cell of an image to the lightest, at least
 
 
@@ -158,7 +157,7 @@ def _choose_box(images, drawings, digits, cells):
     heads = len(images) * (rows // size) * (columns // size)
     if max(rows, columns) <= MAX_SIDE and heads <= MAX_HEADS:
         return rows, columns
-    side = largest_square(len(images), digits, MANY_HEADS, LONGEST_SIDE)
+    side = default_side(len(images), digits)
     most = largest_square(len(images), digits)
     for image in images.values():
         if image.is_qr_code and image.pixels.shape[0] <= most:

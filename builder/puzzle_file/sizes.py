@@ -6,6 +6,9 @@ from builder.words import counted, listed
 MAX_PICTURES = 8
 MAX_SIDE = 64  # cells
 MAX_HEADS = 144  # tiles of all pictures
+# Of photos, if the author names no number of cells: enough to recognise a face, and soon trained.
+DEFAULT_SIDE = 50  # cells
+DEFAULT_HEADS = 100
 
 
 def tile_size(digits):
@@ -57,3 +60,8 @@ def largest_square(pictures, digits, max_heads=MAX_HEADS, max_side=MAX_SIDE):
     while pictures * (tiles + 1) ** 2 <= max_heads and (tiles + 1) * size <= max_side:
         tiles += 1
     return tiles * size
+
+
+def default_side(pictures, digits):
+    """The longer side, in cells, of so many photos if the author names no number."""
+    return largest_square(pictures, digits, DEFAULT_HEADS, DEFAULT_SIDE)

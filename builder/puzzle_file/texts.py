@@ -79,13 +79,22 @@ def _line_ends(markup):
 
 
 def _suggest(path, code):
-    """A name like the one of a path, without the code."""
-    ending = path.suffix
+    """A path like this one, without the code in it."""
+    parts = list(path.parts)
+    for index, part in enumerate(parts):
+        parts[index] = _rename(part, code)
+    if parts == list(path.parts):  # the code is spread over several names
+        parts[-1] = f"{NEW_NAME}{path.suffix}"
+    return "/".join(parts)
+
+
+def _rename(name, code):
+    ending = PurePath(name).suffix
     if any(character.isdigit() for character in ending):
         ending = ""
-    stem = _ascii_digits(path.name.removesuffix(ending))
-    if not _find(stem, code):  # it is spread over several folders
-        return f"{NEW_NAME}{ending}"
+    stem = _ascii_digits(name.removesuffix(ending))
+    if not _find(stem, code):
+        return name
     while found := _find(stem, code):
         stem = stem[: found.start()] + stem[found.end() :]
     stem = stem.strip(" .,-_+")

@@ -1,0 +1,110 @@
+"""Whether another number would show the pictures of a puzzle with decoys, asked of the drawing.
+
+With decoys a cell depends on its two tokens alone. So a number whose digits are all in the code
+shows cells of the pictures, each at a place that follows from the number's digits. Digits that the
+code does not use see cells that training draws, and draws anew until they differ.
+"""
+
+LIMIT = 0.25  # cells that differ by no more than this look alike, as the certificate has it
+MOST_REMEDIES = 3
+
+
+def find_lookalike(tiles):
+    """Another number of the code's length that would show what the heads show, or None.
+
+    tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`. Returns the place in
+    the code, counted from 1, of each digit of the number. All numbers are decided: for each place,
+    those whose digit is another one there.
+    """
+    size = len(tiles[0])
+    partners = _find_partners(tiles)
+    for place in range(1, size):
+        choices = [set(range(1, size)) for _ in range(size)]
+        choices[0] = {0}  # CLS comes first in every number
+        choices[place].remove(place)
+        found = _choose(choices, partners)
+        if found:
+            return found[1:]
+    return None
+
+
+def find_remedy(tiles, lookalike):
+    """A cell in the first row of the first head that leaves no lookalike if it changes, or None.
+
+    lookalike: as find_lookalike returns it. Returns the cell's column, counted from 0, and its new
+    value, 0 or 1. It tries few cells, since an author waits.
+    """
+    first, *others = tiles
+    moved = [place for place, token in enumerate(lookalike, 1) if token != place]
+    for column in moved[:MOST_REMEDIES]:
+        value = int(first[0][column] < 0.5)
+        changed = _replace(first, 0, _replace(first[0], column, value))
+        if find_lookalike((changed, *others)) is None:
+            return column, value
+    return None
+
+
+def _find_partners(tiles):
+    """If one place sees the token of another one, which tokens can each third place see?
+
+    Returns sets, [place][token][third place] -> tokens: those whose cells with the first token
+    look like the cells of the two places, in both directions. Tokens are named by their places.
+    """
+    size = len(tiles[0])
+    places = range(size)
+    cells = {}
+    for row in places:
+        for column in places:
+            cells[row, column] = [tile[row][column] for tile in set(tiles)]
+    alike = {}
+    for one, first in cells.items():
+        for other, second in cells.items():
+            alike[one, other] = _look_alike(first, second)
+    partners = [[[set() for _ in places] for _ in places] for _ in places]
+    for (place, third), (token, partner) in alike:
+        there = alike[(place, third), (token, partner)]
+        back = alike[(third, place), (partner, token)]
+        if there and back and (place != third or token == partner):
+            partners[place][token][third].add(partner)
+    return partners
+
+
+def _look_alike(first, second):
+    return all(abs(one - other) <= LIMIT for one, other in zip(first, second, strict=True))
+
+
+def _choose(choices, partners):
+    """A token for each place, from its choices, so that all cells look alike, or None."""
+    choices = _prune(choices, partners)
+    if not all(choices):
+        return None
+    undecided = [place for place, tokens in enumerate(choices) if len(tokens) > 1]
+    if not undecided:
+        return tuple(token for (token,) in choices)
+    place = min(undecided, key=lambda place: len(choices[place]))
+    for token in sorted(choices[place]):
+        found = _choose(_replace(choices, place, {token}), partners)
+        if found:
+            return found
+    return None
+
+
+def _prune(choices, partners):
+    """The choices without those that leave another place none."""
+    while True:
+        left = []
+        for place, tokens in enumerate(choices):
+            left.append(
+                {token for token in tokens if _is_possible(partners[place][token], choices)}
+            )
+        if left == list(choices):
+            return left
+        choices = left
+
+
+def _is_possible(partners, choices):
+    return all(own & others for own, others in zip(partners, choices, strict=True))
+
+
+def _replace(values, index, value):
+    return (*values[:index], value, *values[index + 1 :])
