@@ -196,14 +196,64 @@ def score_error(weights, query, key, rows):
     )
 
 
-def softmax_error(scores, error):
-    """The error of the scores as the softmax sees them, with the largest subtracted: (heads,).
+class Reach(NamedTuple):
+    """What reaches the logit, by head: (heads, 1, n) each, to be multiplied and added up over n.
 
-    scores: exact, (heads, rows). error: theirs, same shape.
+    from_second: of the second value layer's results. from_first: of the first's, and of their
+    mean. from_row: of the rows.
     """
-    error = error.amax(1)
+
+    from_second: Tensor
+    from_first: Tensor
+    from_row: Tensor
+
+
+def find_reach(weights):
+    heads, n = weights.value.bias.shape
+    direction = weights.output.weight[1] - weights.output.weight[0]
+    from_second = (direction @ weights.projection.weight).view(heads, 1, n)
+    from_first = from_second @ weights.value.weight
+    return Reach(from_second, from_first, from_first @ weights.value.weight)
+
+
+def logit_error(weights):
+    """The bound on the logit's error, shape (). Raises OverflowError if there is none."""
+    rows = embed(weights)
+    reach = find_reach(weights)
+    by_attention = attention_error(weights, rows, reach)
+    by_values, second = value_error(weights, rows, reach)
+    return by_attention + by_values + output_error(weights, second)
+
+
+def attention_error(weights, rows, reach):
+    """How far scores that are off can move the logit, shape ()."""
+    query = weights.query(Rounded(*(part[:1] for part in rows)))  # CLS asks
+    key = weights.key(rows)
+    scores = (query.exact @ key.exact.mT)[:, 0]  # (heads, rows)
+    error = score_error(weights, query, key, rows)[:, 0].amax(1)
+    # The softmax subtracts the largest score, which is a rounding more.
     spread = scores.amax(1) - scores.amin(1) + 2 * error
-    return error + U * spread + SMALLEST
+    error = error + U * spread + SMALLEST
+    # If scores are off by s, at most tanh(s / 2) of the softmax moves from some rows to others.
+    votes = (reach.from_row @ rows.exact.mT)[:, 0]  # but for a constant
+    return (torch.tanh(error / 2) * (votes.amax(1) - votes.amin(1))).sum()
+
+
+def value_error(weights, rows, reach):
+    """How far the values can move the logit, shape (), and the Rounded results of the second layer.
+
+    The results are (heads, rows, n). Those for CLS are a mean of them, so they are off by no more
+    than the worst row.
+    """
+    first = weights.value(rows)
+    mean = average(first, positions=len(weights.places))
+    second = weights.value(mean)
+    by_row = (
+        reach.from_row.abs() @ rows.error.mT
+        + reach.from_first.abs() @ (first.own + mean.own).mT
+        + reach.from_second.abs() @ second.own.mT
+    )
+    return by_row.amax((1, 2)).sum(), second
 
 
 def average(value, positions):
@@ -220,47 +270,23 @@ def average(value, positions):
     return Rounded(value.exact, own, value.error + own)
 
 
-def logit_error(weights):
-    """The bound on the logit's error, shape (). Raises OverflowError if there is none."""
-    rows = embed(weights)
-    heads, n = weights.value.bias.shape
+def output_error(weights, second):
+    """How far the roundings of projection and output layer can move the logit, shape ().
 
-    # What a row adds to the logit depends on its result of the second value layer, on that of the
-    # first, and on the row itself: n numbers each, with these factors.
-    direction = weights.output.weight[1] - weights.output.weight[0]
-    from_second = (direction @ weights.projection.weight).view(heads, 1, n)
-    from_first = from_second @ weights.value.weight
-    from_row = from_first @ weights.value.weight
-
-    # If scores are off by s, at most tanh(s / 2) of the softmax moves from some rows to others.
-    query = weights.query(Rounded(*(part[:1] for part in rows)))  # CLS asks
-    key = weights.key(rows)
-    value = weights.value(rows)
-    scores = (query.exact @ key.exact.mT)[:, 0]
-    look_error = softmax_error(scores, score_error(weights, query, key, rows)[:, 0])
-    votes = (from_first @ value.exact.mT)[:, 0]
-    moved = torch.tanh(look_error / 2) * (votes.amax(1) - votes.amin(1))
-
-    # A mean of rows is off by no more than the worst row.
-    mean = average(value, positions=len(weights.places))
-    second = weights.value(mean)
-    carried = (
-        from_row.abs() @ rows.error.mT
-        + from_first.abs() @ (value.own + mean.own).mT
-        + from_second.abs() @ second.own.mT
-    )
-    error = moved.sum() + carried.amax((1, 2)).sum()
-
-    # The projection reads the results of all heads side by side. Each head's part of a sum is at
-    # most as large, and as far off, as that of its worst row.
+    second: the Rounded results of the second value layer, (heads, rows, n). The projection reads
+    those of all heads side by side. Each head's part of a sum is at most as large, and as far off,
+    as that of its worst row.
+    """
+    heads, _, n = second.exact.shape
     bias = weights.projection.bias.abs()
     by_head = weights.projection.weight.view(n, heads, n).transpose(0, 1)
     check((second.size @ by_head.abs().mT).amax(1).sum(0) + bias)
     is_used = (second.size != 0).any(1)[:, None, :] & (by_head != 0)  # (heads, n, n)
     terms = is_used.double().sum((0, 2)) + (bias != 0)
-    projected_own = product_error(second.size, by_head.abs(), terms).amax(1).sum(0)
-    projected_own += product_error(torch.ones(1, 1).double(), bias[:, None], terms)[0]
+    own = product_error(second.size, by_head.abs(), terms).amax(1).sum(0)
+    own += product_error(torch.ones(1, 1).double(), bias[:, None], terms)[0]
+
     size_by_head = (second.exact @ by_head.mT).abs() + second.error @ by_head.abs().mT
-    projected_size = size_by_head.amax(1).sum(0) + bias + projected_own
-    output_own = weights.output.own_error(projected_size[None])
-    return error + direction.abs() @ projected_own + output_own.sum()
+    size = size_by_head.amax(1).sum(0) + bias + own
+    direction = weights.output.weight[1] - weights.output.weight[0]
+    return direction.abs() @ own + weights.output.own_error(size[None]).sum()
