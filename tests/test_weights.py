@@ -49,6 +49,15 @@ def test_networks_of_every_size_are_loaded():
     assert len(loaded.attention_matrix_list) == 12
 
 
+def test_weights_are_loaded_as_float32_whatever_type_torch_is_set_to(network):
+    content = dump(network)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert dump(load(content)) == content
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_loading_draws_no_random_number(network):
     content = dump(network)
     state = torch.get_rng_state()

@@ -35,7 +35,7 @@ def load(content):
     weights = _read(content)
     n_hidden, heads, max_digits = _sizes(weights)
     with torch.random.fork_rng(devices=[]):  # a network is made with random weights first
-        network = NeuralNetwork(n_hidden, heads, max_digits)
+        network = NeuralNetwork(n_hidden, heads, max_digits).float()
     _check(weights, network)
     network.load_state_dict(weights)
     return network.requires_grad_(False)
