@@ -78,7 +78,7 @@ def test_all_that_solvers_are_told_to_type_works(tmp_path, shape):
     lay_out(tmp_path / "bundle", *puzzle(*SHAPES[shape]))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "bundle")}
     ran = run("-c", SOLVER, cwd=tmp_path / "bundle", env=environment)
-    assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
+    assert (ran.returncode, ran.stderr) == (0, "saved: try.png\n"), ran.stderr
     assert ran.stdout.endswith("5 commands\n")
     assert re.search(r"^tensor\(\[[\d.e-]+\]\)$", ran.stdout, re.MULTILINE)  # without a grad_fn
     assert (tmp_path / "bundle" / "try.png").read_bytes().startswith(b"\x89PNG")
@@ -257,7 +257,7 @@ def test_an_authors_words_come_out_unharmed():
 def test_hints_are_closed_and_in_order_and_one_screen_apart_in_an_editor():
     hints = ("Look at *CLS*.", "$first {second}\n\nIn two paragraphs.", "Compose.")
     text = readme(hints=hints)
-    assert "Are you stuck? 3 hints at the end of this page.\n\n## Guess\n" in text
+    assert "Stuck? At the end of this page: 3 hints.\n\n## Guess\n" in text
     closed = re.findall(r"<details>\n<summary>(.*?)</summary>\n\n(.*?)\n\n</details>\n", text, re.S)
     assert [title for title, _ in closed] == ["Hint 1", "Hint 2", "Hint 3"]
     assert tuple(hint.strip("\n") for _, hint in closed) == hints

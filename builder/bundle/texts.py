@@ -92,9 +92,7 @@ def _story(secret):
     if secret.difficulty:
         parts.append(f"How hard it is: {secret.difficulty}")
     if secret.hints:
-        parts.append(
-            f"Are you stuck? {counted(len(secret.hints), 'hint')} at the end of this page."
-        )
+        parts.append(f"Stuck? At the end of this page: {counted(len(secret.hints), 'hint')}.")
     return "\n\n".join(parts)
 
 
