@@ -17,7 +17,7 @@ from builder.proof.certify import certify_file
 from builder.puzzle_file.advice import advise
 from builder.screens.screen import Screen
 from builder.training.train import train
-from builder.words import quote, short_path
+from builder.words import quote, short_path, started_as
 
 
 def run(choices, secret):
@@ -81,15 +81,14 @@ def check(choices, secret, screen):
     """
     check_outputs(choices)
     if not choices.folder.exists():
-        command = choices.command()
-        raise PuzzleError(f"{choices.folder} does not exist yet: {command} builds it")
+        raise no_bundle(choices)
     contents, network = bundle.read(choices.folder)
     puzzle = short_path(choices.puzzle)
     sizes = tuple(network.arrangement.tolist()), len(network.embedding.position) - 1
     if sizes != (secret.arrangement, secret.max_digits):
-        own = choices.folder.with_name(f"{choices.folder.name}.toml")
         hint = "put its own puzzle file first"
-        if own.is_file() and own.resolve() != choices.puzzle.resolve():
+        own = own_puzzle_file(choices)
+        if own:
             hint = f"its own puzzle file comes first, {short_path(own)}"
         raise Failure(f"{choices.folder} is not the bundle of {puzzle}: {hint}")
     with screen:
@@ -102,6 +101,30 @@ def check(choices, secret, screen):
     bundle.check_texts(choices.folder, secret, contents)
     check_added_files(choices.folder, secret)
     return certificate
+
+
+def no_bundle(choices):
+    """The error if there is no folder to check."""
+    own = own_puzzle_file(choices)
+    if own:
+        return PuzzleError(
+            f"{choices.folder} does not exist yet, and its puzzle file would come first:"
+            f" {started_as()} {quote([short_path(own)])} builds it"
+        )
+    options = []
+    if choices.is_named:
+        options = ["--out", str(choices.folder)]
+    return PuzzleError(
+        f"{choices.folder} does not exist yet: {choices.command(*options)} builds it"
+    )
+
+
+def own_puzzle_file(choices):
+    """The puzzle file that is named like the bundle's folder, None if there is no other one."""
+    own = choices.folder.with_name(f"{choices.folder.name}.toml")
+    if own.is_file() and own.resolve() != choices.puzzle.resolve():
+        return own
+    return None
 
 
 def hand_out(choices, secret, certificate, screen):

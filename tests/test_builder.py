@@ -182,6 +182,16 @@ def test_another_puzzles_bundle_is_not_certified(tiny, tmp_path, call):
     assert "tiny is not certified for other.toml: if that was changed, build again" in error
 
 
+def test_the_same_heads_in_another_arrangement_are_another_puzzle(tiny, tmp_path, call):
+    assert call(tiny)[0] == 0
+    side_by_side = 'pictures = ["#..###\\n.#....\\n..####"]'
+    text = f'code = "05"\nmax_digits = 3\n{side_by_side}\n'
+    (tmp_path / "wide.toml").write_text(text)
+    status, output, error = call("wide.toml", "--check", "tiny")
+    assert (status, output) == (1, "")
+    assert "tiny is not the bundle of wide.toml: its own puzzle file comes first" in error
+
+
 def test_a_bundle_whose_puzzle_file_was_left_out_gets_its_name(tiny, call):
     assert call(tiny)[0] == 0
     status, _, error = call("--check", "tiny")
@@ -359,6 +369,11 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
         (["built.text"], "built.text: a puzzle file's name ends in .toml: rename it"),
         (["--check", "--out", "out"], "name the bundle behind --check, as in --check out"),
         (["--check", "--seed", "1"], "--check builds nothing, so --seed does not go with it"),
+        (["--check", "built"], "its puzzle file would come first: python -m builder built.toml"),
+        (
+            ["tiny.toml", "--check", "no"],
+            "no does not exist yet: python -m builder tiny.toml --out",
+        ),
         (["tiny.toml", "--check"], "tiny does not exist yet: python -m builder tiny.toml builds"),
         (
             ["--sheet", "tiny.toml"],
@@ -377,7 +392,6 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
 def test_a_slip_gets_the_sentence_that_names_the_right_command(
     tiny, tmp_path, arguments, told, call
 ):
-    (tmp_path / "built").mkdir()
     (tmp_path / "folder").mkdir()
     (tmp_path / "built.toml").write_text(BLANK.format(7))
     (tmp_path / "windows.toml.txt").write_text(BLANK.format(7))
