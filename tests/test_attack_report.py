@@ -20,10 +20,11 @@ from builder.attacks.report import (
     LEAST_SQUARES,
     PAIRS,
     SINGLE_MATRICES,
+    SMOOTHNESS,
     Finding,
     report,
 )
-from builder.attacks.verdict import CLIMBS, Verdict, verdict
+from builder.attacks.verdict import CLIMBS, MORE_CLIMBS, Verdict, deciding_attacks, verdict
 from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
 from builder.screens.attacks import NEEDS, attack_sentence, cost, verdict_sentence
@@ -33,6 +34,7 @@ from tests.sweep import pictures
 
 IN_ORDER = [
     BY_EYE,
+    SMOOTHNESS,
     EQUAL_DIGITS,
     SINGLE_MATRICES,
     BY_PLACE,
@@ -88,13 +90,13 @@ def test_the_report_has_every_attack_in_the_order_of_what_it_takes(network, ghos
 
 
 def test_the_ghost_falls_to_everything_but_single_matrices(network, ghost):
-    assert ways(network, ghost) == {*IN_ORDER} - {SINGLE_MATRICES}
+    assert ways(network, ghost) | {SMOOTHNESS} == {*IN_ORDER} - {SINGLE_MATRICES}
 
 
 def test_decoys_stop_what_looks_for_clean_cells_and_nothing_else(with_decoys):
     secret, network = with_decoys
     stopped = {BY_EYE, EQUAL_DIGITS, SINGLE_MATRICES}
-    assert ways(network, secret) == {*IN_ORDER} - stopped
+    assert ways(network, secret) | {SMOOTHNESS} == {*IN_ORDER} - stopped
 
 
 def test_a_network_that_says_nothing_falls_to_brute_force_alone(blind, ghost, monkeypatch):
@@ -168,7 +170,7 @@ def test_the_verdict_on_decoys_names_what_programs_take(with_decoys):
     climb = min(guesses[BY_PLACE], guesses[GRADIENT])
     assert verdict_sentence(found).startswith(
         f"Not by eye; climbing the logit takes about {climb} guesses, exchanging digits about "
-        f"{guesses[EXCHANGES]}, least squares about {guesses[LEAST_SQUARES]}, "
+        f"{guesses[EXCHANGES]} guesses, least squares about {guesses[LEAST_SQUARES]} guesses, "
         "trying all 36,100 numbers of different digits "
     )
 
@@ -195,9 +197,9 @@ def summits(with_decoys):
 
 def test_false_summits_are_put_to_every_climb(summits, monkeypatch):
     secret, network = summits
-    assert {*CLIMBS} == {BY_PLACE, PAIRS, ANNEALING, GRADIENT}
-    assert {*CLIMBS} <= set(verdict(network, secret).found)
-    for name in CLIMBS:
+    climbs = {BY_PLACE, PAIRS, ANNEALING, GRADIENT}
+    assert {*CLIMBS, *MORE_CLIMBS} == climbs <= set(verdict(network, secret).found)
+    for name in climbs:
         monkeypatch.setitem(ATTACKS, name, lambda target: iter(()))
     line = verdict_sentence(verdict(network, secret))
     start = (
@@ -206,11 +208,17 @@ def test_false_summits_are_put_to_every_climb(summits, monkeypatch):
     assert line.startswith(start)
 
 
-def test_a_climb_that_gets_past_false_summits_is_named(summits):
-    secret, network = summits
+def test_what_gets_past_false_summits_is_named(summits):
+    secret, _ = summits
     found = guesses_of({ANNEALING: 4000, PAIRS: 5000, EXCHANGES: 300})
     assert verdict_sentence(Verdict(secret, found)) == (
-        "Not by eye; climbing the logit takes about 4,000 guesses, exchanging digits about 300"
+        "Not by eye, and climbing the logit ends on false summits; exchanging digits takes about "
+        "300 guesses, climbing by pairs of places about 5,000 guesses, annealing about 4,000 "
+        "guesses"
+    )
+    found = guesses_of({GRADIENT: 700, BY_PLACE: 800})
+    assert verdict_sentence(Verdict(secret, found)) == (
+        "Not by eye; climbing the logit takes about 700 guesses"
     )
 
 
@@ -227,11 +235,31 @@ def test_the_verdict_warns_if_only_understanding_is_left(ghost):
     assert "hint" not in verdict_sentence(Verdict(secret, found))
 
 
-def test_the_verdict_on_a_large_picture_says_what_a_nearly_right_number_shows(ghost):
-    picture = pictures(10, 1, lambda row, column, head: row == column)
-    secret = replace(ghost, pictures=picture)
+@pytest.fixture
+def large(ghost):
+    """A secret with a picture of four tiles, without decoys."""
+    return replace(ghost, pictures=pictures(10, 1, lambda row, column, head: row + column < 9))
+
+
+def test_the_verdict_on_a_large_picture_says_what_a_nearly_right_number_shows(large, ghost):
     found = guesses_of({BY_EYE: 34, EQUAL_DIGITS: 11})
-    assert verdict_sentence(Verdict(secret, found)).endswith(
-        "; with the last digit alone wrong, 64% of the picture is right"
+    assert verdict_sentence(Verdict(large, found)).endswith(
+        "by a program in 11; decoys would make it harder; "
+        "with the last digit alone wrong, 64% of the picture is right"
     )
     assert "%" not in verdict_sentence(Verdict(ghost, found))
+
+
+def test_the_verdict_says_that_a_large_picture_comes_together_in_spite_of_decoys(large):
+    secret = replace(large, decoys=True)
+    found = guesses_of({SMOOTHNESS: 185, LEAST_SQUARES: 81})
+    assert verdict_sentence(Verdict(secret, found)) == (
+        "The picture comes together digit by digit, in about 185 guesses; least squares takes "
+        "about 81 guesses"
+    )
+
+
+def test_only_large_pictures_are_watched_for_a_verdict(large, ghost):
+    assert SMOOTHNESS in deciding_attacks(replace(large, decoys=True))
+    assert SMOOTHNESS not in deciding_attacks(replace(ghost, decoys=True))
+    assert deciding_attacks(large) == [EQUAL_DIGITS]

@@ -22,6 +22,7 @@ from builder.attacks.gradient import TRIES, best_changes, by_gradient, gains
 from builder.attacks.least_squares import by_least_squares, fit_votes, read_scores
 from builder.attacks.pairs import by_pairs, other_pairs
 from builder.attacks.single_matrices import by_single_matrices
+from builder.attacks.smoothness import by_smoothness, smoothness
 from builder.attacks.target import Target, count_guesses
 from builder.network.circuits import Circuits, answer
 from builder.network.codes import random_codes
@@ -30,7 +31,7 @@ from builder.network.weights import load
 from builder.training.train import train
 from tests.helpers import changed
 from tests.oracle import all_codes, table_logits
-from tests.sweep import draw, draw_tiles
+from tests.sweep import draw, draw_tiles, pictures
 
 LAYERS = (
     "attention_matrix_list.0.key_layer",
@@ -181,6 +182,47 @@ def test_equal_digits_try_every_length_when_noise_looks_clean(ghost, network, mo
     assert count_guesses(network, ghost, attack) == 13  # ten, twice five digits, four
 
 
+# Smoothness
+
+
+def moon(size):
+    """A large picture: a light disc, and a dark one that covers a part of it."""
+
+    def is_lit(row, column, head):
+        from_middle = (row - size / 2) ** 2 + (column - size / 2) ** 2
+        from_shadow = (row - size / 3) ** 2 + (column - size / 3) ** 2
+        return from_middle < size**2 / 6 and from_shadow > size**2 / 10
+
+    return pictures(size, 1, is_lit)
+
+
+def test_a_large_smooth_picture_comes_together_in_spite_of_decoys(ghost):
+    secret = replace(ghost, pictures=moon(25), decoys=True)
+    assert count_guesses_by_eye(secret) is None
+    network = build(secret)
+    assert count_guesses(network, secret, by_smoothness(Target(network))) < 1000
+
+
+def test_a_picture_of_random_cells_does_not_come_together():
+    secret = draw_tiles(random.Random(3), 6, tiles=2, decoys=True)
+    network = build(secret)
+    assert count_guesses(network, secret, by_smoothness(Target(network))) is None
+
+
+def test_a_smooth_picture_is_one_whose_neighbours_differ_little(with_decoys):
+    secret, network = with_decoys
+    total = 0.0
+    for picture in secret.pictures:
+        for row, column in itertools.product(range(5), range(5)):
+            if row < 4:
+                total += abs(picture[row][column] - picture[row + 1][column])
+            if column < 4:
+                total += abs(picture[row][column] - picture[row][column + 1])
+    shown = smoothness(Target(network), torch.tensor([[2, 0, 1, 3], [2, 0, 1, 4]]))
+    assert shown[0].item() == pytest.approx(-total, abs=0.5)
+    assert shown.shape == (2,)
+
+
 # Single matrices
 
 
@@ -218,14 +260,13 @@ def test_single_matrices_tell_nothing_without_a_leak(ghost, network, with_decoys
 
 
 def test_a_climb_ends_where_no_neighbour_is_better():
-    """On a target whose logit counts the digits 7, a climb asks each place once more at the end."""
+    """Towards numbers with many digits 7. At the end it asks each place once more."""
 
-    class Sevens:
-        def logits(self, codes):
-            return (codes == 7).sum(1).double()
+    def sevens(codes):
+        return (codes == 7).sum(1).double()
 
     start = torch.tensor([1, 7, 3])
-    asked = list(climb(Sevens(), start, other_digits, rounds=3))
+    asked = list(climb(sevens, start, other_digits, rounds=3))
     assert [len(codes) for codes in asked] == [1] + 6 * [9]
     assert asked[0].tolist() == [[1, 7, 3]]
     assert all((codes[:, 0] == 7).all() for codes in asked[2:4])

@@ -11,7 +11,7 @@ def by_place(target):
     """Climbs from 0, 00, ..., 1, 11, ..., then from random codes."""
     longest = target.max_digits
     for start in at_every_length(torch.cat([equal_digits(longest), random_starts(longest)])):
-        yield from climb(target, start, other_digits, rounds=len(start))
+        yield from climb(target.logits, start, other_digits, rounds=len(start))
 
 
 def other_digits(code, place):

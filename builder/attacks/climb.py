@@ -1,4 +1,4 @@
-"""Climbing: from a number to the best of its neighbours, by the logit, until none is better."""
+"""Climbing: from a number to the best of its neighbours, until none is better."""
 
 import itertools
 
@@ -9,19 +9,20 @@ from builder.network.model import CLS
 STARTS = 20  # random numbers that an attack starts from
 
 
-def climb(target, code, neighbours, rounds):
+def climb(score, code, neighbours, rounds):
     """Climbs from a code, (digits,), and yields the numbers that it asks.
 
+    score: a function of codes (batch, digits): how good they are, (batch,).
     neighbours: a function of a code and of a round, 0 to rounds - 1. It returns the codes to try
     then, (tries, digits). The climb ends after all rounds without a better code.
     """
     yield code[None]
-    highest = target.logits(code[None]).item()
+    highest = score(code[None]).item()
     unmoved = 0
     for turn in itertools.count():
         tried = neighbours(code, turn % rounds)
         yield tried
-        values = target.logits(tried)
+        values = score(tried)
         best = values.argmax()
         if values[best] > highest:
             code = tried[best]

@@ -11,10 +11,8 @@ from builder.network.model import CLS
 
 def by_exchanges(target):
     """Climbs from random codes of different digits."""
-    generator = torch.Generator().manual_seed(0)
-    starts = torch.stack([torch.randperm(CLS, generator=generator) for _ in range(STARTS)])
-    for start in at_every_length(starts[:, : target.max_digits]):
-        yield from climb(target, start, exchanges, rounds=len(start))
+    for start in at_every_length(random_different_digits(target.max_digits)):
+        yield from climb(target.logits, start, exchanges, rounds=len(start))
 
 
 def exchanges(code, place):
@@ -24,3 +22,10 @@ def exchanges(code, place):
     codes = torch.where(code == digits[:, None], code[place], code)
     codes[:, place] = digits
     return codes
+
+
+def random_different_digits(longest):
+    """Codes of different digits to start from, (STARTS, at most 10), the same ones every time."""
+    generator = torch.Generator().manual_seed(0)
+    orders = torch.stack([torch.randperm(CLS, generator=generator) for _ in range(STARTS)])
+    return orders[:, :longest]

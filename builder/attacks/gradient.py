@@ -16,7 +16,7 @@ def by_gradient(target):
         return best_changes(code, gains(target.circuits, code))
 
     for start in at_every_length(random_starts(target.max_digits)):
-        yield from climb(target, start, favoured, rounds=1)
+        yield from climb(target.logits, start, favoured, rounds=1)
 
 
 def best_changes(code, gain):

@@ -17,7 +17,7 @@ def by_pairs(target):
         places = list(itertools.combinations(range(len(start)), 2))
         if places:
             neighbours = partial(other_pairs, places)
-            yield from climb(target, start, neighbours, rounds=len(places))
+            yield from climb(target.logits, start, neighbours, rounds=len(places))
 
 
 def other_pairs(places, code, turn):

@@ -13,11 +13,13 @@ from builder.attacks.gradient import by_gradient
 from builder.attacks.least_squares import by_least_squares
 from builder.attacks.pairs import by_pairs
 from builder.attacks.single_matrices import by_single_matrices
+from builder.attacks.smoothness import by_smoothness
 from builder.attacks.target import Target, count_guesses
 
 DAY = 86_400  # seconds
 
 BY_EYE = "by eye"
+SMOOTHNESS = "the pictures' smoothness"
 EQUAL_DIGITS = "equal digits"
 SINGLE_MATRICES = "the embedding and single matrices"
 BY_PLACE = "the logit, place by place"
@@ -31,6 +33,7 @@ BRUTE_FORCE = "brute force"
 
 # The attacks that ask the network, in the order of what a solver has to know.
 ATTACKS = {
+    SMOOTHNESS: by_smoothness,
     EQUAL_DIGITS: by_equal_digits,
     SINGLE_MATRICES: by_single_matrices,
     BY_PLACE: by_place,

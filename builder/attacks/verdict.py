@@ -1,5 +1,6 @@
 """The verdict: the few facts of the attack report that say how hard a puzzle is."""
 
+from operator import attrgetter
 from typing import NamedTuple
 
 from builder.attacks.brute_force import count_candidates, mean_guesses
@@ -12,6 +13,7 @@ from builder.attacks.report import (
     GRADIENT,
     LEAST_SQUARES,
     PAIRS,
+    SMOOTHNESS,
     Finding,
     find,
     find_by_brute_force,
@@ -23,7 +25,9 @@ from builder.puzzle_file.decoys import check_decoys
 from builder.puzzle_file.secret import Secret
 
 SHORT = 100  # guesses that somebody types without a program
-CLIMBS = (BY_PLACE, GRADIENT, PAIRS, ANNEALING)  # false summits are to stop all of them
+CLIMBS = (BY_PLACE, GRADIENT)
+MORE_CLIMBS = (PAIRS, ANNEALING)  # that are asked about if false summits stop the others
+SIMPLE = (SMOOTHNESS, *CLIMBS, *MORE_CLIMBS, EXCHANGES, BRUTE_FORCE)
 
 
 class Verdict(NamedTuple):
@@ -62,8 +66,7 @@ class Verdict(NamedTuple):
     @property
     def is_large(self):
         """Whether a picture has more than one tile."""
-        pictures, down, across = self.secret.arrangement
-        return down * across > 1
+        return has_large_pictures(self.secret)
 
     @property
     def share_shown_without_last_digit(self):
@@ -76,14 +79,14 @@ class Verdict(NamedTuple):
 
     @property
     def climb(self):
-        """The cheapest Finding of a climb; None if no climb finds the code."""
+        """The cheapest Finding of CLIMBS; None if none of them finds the code."""
         findings = [self.found[name] for name in CLIMBS if name in self.found]
-        return min(findings, key=lambda finding: finding.guesses, default=None)
+        return min(findings, key=attrgetter("guesses"), default=None)
 
     @property
     def has_simple_way(self):
-        """Whether a program that understands nothing finds the code."""
-        return self.climb is not None or EXCHANGES in self.found or BRUTE_FORCE in self.found
+        """Whether a program finds the code without any understanding of attention."""
+        return any(name in self.found for name in SIMPLE)
 
     @property
     def seconds_for_all(self):
@@ -107,7 +110,16 @@ def verdict(network, secret):
 def deciding_attacks(secret):
     """The names of the attacks that decide. Without decoys, equal digits open every puzzle."""
     if not secret.decoys:
-        return (EQUAL_DIGITS,)
-    if not secret.summits:
-        return (BY_PLACE, GRADIENT, EXCHANGES, LEAST_SQUARES)
-    return (*CLIMBS, EXCHANGES, LEAST_SQUARES)
+        return [EQUAL_DIGITS]
+    names = [*CLIMBS, EXCHANGES, LEAST_SQUARES]
+    if secret.summits:
+        names += MORE_CLIMBS
+    if has_large_pictures(secret):
+        names.append(SMOOTHNESS)
+    return names
+
+
+def has_large_pictures(secret):
+    """Whether a picture has more than one tile."""
+    _, down, across = secret.arrangement
+    return down * across > 1

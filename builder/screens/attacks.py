@@ -12,12 +12,14 @@ from builder.attacks.report import (
     LEAST_SQUARES,
     PAIRS,
     SINGLE_MATRICES,
+    SMOOTHNESS,
 )
 from builder.words import counted, duration
 
 # What a solver needs for an attack.
 NEEDS = {
     BY_EYE: "guess.py alone",
+    SMOOTHNESS: "an eye for pictures that come together",
     EQUAL_DIGITS: "the raw cells of 000..., 111... and so on",
     SINGLE_MATRICES: "norms and dot products, one layer at a time",
     BY_PLACE: "a program that asks for logits",
@@ -28,6 +30,15 @@ NEEDS = {
     LEAST_SQUARES: "raw cells, logits and an understanding of attention",
     CIRCUITS: "an understanding of the circuits",
     BRUTE_FORCE: "a program that tries all numbers",
+}
+
+
+# How the verdict names the ways in of programs.
+WAYS = {
+    EXCHANGES: "exchanging digits",
+    PAIRS: "climbing by pairs of places",
+    ANNEALING: "annealing",
+    LEAST_SQUARES: "least squares",
 }
 
 
@@ -56,7 +67,7 @@ def verdict_sentence(verdict):
         line = _with_decoys(verdict)
     else:
         line = _without_decoys(verdict)
-    if verdict.is_large:
+    if verdict.is_large and SMOOTHNESS not in verdict.found:
         share = verdict.share_shown_without_last_digit
         line += f"; with the last digit alone wrong, {share:.0%} of the picture is right"
     return line
@@ -66,7 +77,9 @@ def _without_decoys(verdict):
     line = f"A beginners' puzzle: by eye in about {_guesses(verdict.found[BY_EYE])}"
     if EQUAL_DIGITS in verdict.found:
         line += f", by a program in {verdict.found[EQUAL_DIGITS].guesses}"
-    if verdict.decoys_possible:
+    if verdict.decoys_possible and verdict.is_large:
+        line += "; decoys would make it harder"
+    elif verdict.decoys_possible:
         line += "; decoys would prevent that"
     return line
 
@@ -74,14 +87,37 @@ def _without_decoys(verdict):
 def _with_decoys(verdict):
     if not verdict.has_simple_way:
         return _without_simple_way(verdict)
-    opening = "Not by eye"
-    if verdict.secret.summits and not verdict.climb:
-        opening = "Not by eye, and climbing the logit ends on false summits"
-    (way, cost), *others = _costs(verdict).items()
-    line = f"{opening}; {way} takes {cost}"
+    costs = _costs(verdict)
+    if not costs:
+        return _opening(verdict)
+    (way, cost), *others = costs.items()
+    line = f"{_opening(verdict)}; {way} takes {cost}"
     for way, cost in others:
-        line += f", {way} {cost.removesuffix(' guesses')}"
+        line += f", {way} {cost}"
     return line
+
+
+def _opening(verdict):
+    if SMOOTHNESS in verdict.found:
+        guesses = _guesses(verdict.found[SMOOTHNESS])
+        return f"The picture comes together digit by digit, in about {guesses}"
+    if verdict.secret.summits and not verdict.climb:
+        return "Not by eye, and climbing the logit ends on false summits"
+    return "Not by eye"
+
+
+def _costs(verdict):
+    """What each way in costs that a program has, {way: cost}."""
+    costs = {}
+    if verdict.climb:
+        costs["climbing the logit"] = f"about {_guesses(verdict.climb)}"
+    for name, way in WAYS.items():
+        if name in verdict.found:
+            costs[way] = f"about {_guesses(verdict.found[name])}"
+    if BRUTE_FORCE in verdict.found:
+        numbers = f"{verdict.candidates:,} numbers of different digits"
+        costs[f"trying all {numbers}"] = duration(verdict.seconds_for_all)
+    return costs
 
 
 def _without_simple_way(verdict):
@@ -91,21 +127,6 @@ def _without_simple_way(verdict):
     guesses = _guesses(verdict.found[LEAST_SQUARES])
     understanding = f"only understanding opens it (least squares takes about {guesses})"
     return f"{opening}: {understanding}, so give solvers a hint"
-
-
-def _costs(verdict):
-    """What the ways in cost that a program has, {way: cost}."""
-    costs = {}
-    if verdict.climb:
-        costs["climbing the logit"] = f"about {_guesses(verdict.climb)}"
-    if EXCHANGES in verdict.found:
-        costs["exchanging digits"] = f"about {_guesses(verdict.found[EXCHANGES])}"
-    if LEAST_SQUARES in verdict.found:
-        costs["least squares"] = f"about {_guesses(verdict.found[LEAST_SQUARES])}"
-    if BRUTE_FORCE in verdict.found:
-        numbers = f"{verdict.candidates:,} numbers of different digits"
-        costs[f"trying all {numbers}"] = duration(verdict.seconds_for_all)
-    return costs
 
 
 def _guesses(finding):
