@@ -28,7 +28,8 @@ def read_image(name, folder):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(content)) as image:
-                pixels = _luminance(ImageOps.exif_transpose(image))
+                bits = _bits_per_sample(image)
+                pixels = _luminance(ImageOps.exif_transpose(image), bits)
         except UnidentifiedImageError as error:
             raise PuzzleError(
                 f"{name} is no image, or one of a kind that cannot be read: save it as a PNG file"
@@ -44,17 +45,19 @@ def read_image(name, folder):
 
 
 def _read_bytes(name, path):
-    if path.is_dir():
-        raise PuzzleError(f"{name} is a folder: name an image file in it")
-    if not path.is_file():
-        raise PuzzleError(f"there is no image file {name}: it belongs beside the puzzle file")
     try:
+        if path.is_dir():
+            raise PuzzleError(f"{name} is a folder: name an image file in it")
         if path.stat().st_size > MAX_BYTES:
             raise PuzzleError(
                 f"{name} is larger than {MAX_BYTES // 1_000_000} megabytes: "
                 "save it in a smaller size"
             )
         content = path.read_bytes()
+    except (FileNotFoundError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        raise PuzzleError(
+            f"there is no image file {name}: it belongs beside the puzzle file"
+        ) from error
     except OSError as error:
         raise PuzzleError(f"{name} cannot be read: {error.strerror}") from error
     if not content:
@@ -62,9 +65,16 @@ def _read_bytes(name, path):
     return content
 
 
-def _luminance(image):
+def _bits_per_sample(image):
+    """Bits of a value in an image with more than 8; TIFF files of cameras and scanners have 12."""
+    tags = dict(getattr(image, "tag_v2", {}))
+    (bits, *_) = tags.get(BITS_PER_SAMPLE, (16,))
+    return min(bits, 16)
+
+
+def _luminance(image, bits):
     if image.mode.startswith(("I", "F")):
-        return _deep_luminance(image)
+        return _deep_luminance(image, bits)
     if image.mode == "LAB":
         grey = image.getchannel("L")
     elif image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
@@ -77,16 +87,15 @@ def _luminance(image):
     return numpy.asarray(grey, dtype=numpy.float32) / 255
 
 
-def _deep_luminance(image):
-    """As _luminance, of an image with more than 8 bits, which has no colours."""
+def _deep_luminance(image, bits):
+    """As _luminance, of an image with more than 8 bits a pixel, which has no colours."""
     pixels = numpy.nan_to_num(numpy.asarray(image, dtype=numpy.float32))
-    transparent = image.info.get("transparency")
+    white = 2**bits - 1
     if image.mode == "F":
         white = 1
-    else:
-        bits = dict(getattr(image, "tag_v2", {})).get(BITS_PER_SAMPLE, (16,))[0]
-        white = 2 ** min(bits, 16) - 1
+    # Whoever made the file may have meant another white, if a pixel is lighter than this one.
     pixels = (pixels / max(white, pixels.max())).clip(0, 1)
+    transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         pixels[numpy.asarray(image) == transparent] = 1
     return pixels

@@ -79,12 +79,12 @@ def _read_image_file(name, folder):
     # They bring numpy and Pillow, which a puzzle of drawings needn't wait for.
     from builder.puzzle_file.image_file import read_image
     from builder.puzzle_file.qr_code import read_qr_code
-    from builder.puzzle_file.shrink import undo_enlargement
+    from builder.puzzle_file.shrink import reduce
 
     pixels, digest = read_image(name, folder)
     qr_code = read_qr_code(pixels)
     if qr_code is None:
-        pixels = undo_enlargement(pixels)
+        pixels = reduce(pixels)
     else:
         pixels = qr_code
     return ImageFile(name, Path(folder, name).expanduser(), digest, pixels, qr_code is not None)
@@ -160,8 +160,8 @@ def _choose_box(images, drawings, digits, cells):
     side = default_side(len(images), digits)
     most = largest_square(len(images), digits)
     for image in images.values():
-        if image.is_qr_code and image.pixels.shape[0] <= most:
-            side = max(side, image.pixels.shape[0])
+        if image.is_qr_code:
+            side = max(side, min(most, image.pixels.shape[0]))
     return side, side
 
 

@@ -6,16 +6,25 @@ import numpy
 from PIL import Image
 
 from builder.puzzle_file.drawing import TENTHS
+from builder.puzzle_file.sizes import MAX_SIDE
 
 TWO_TONES = 0.95  # of the pixels of a drawing in two tones are near one of the two
 NEAR = 1 / 8  # of the way from one tone to the other
 
 
-def undo_enlargement(pixels):
-    """The small image of which pixels (rows, columns) are an enlargement by a whole number.
+def reduce(pixels):
+    """The pixels (rows, columns) of an image, without those that only repeat their neighbours.
 
-    An image that is none stays as it is.
+    A large image in two tones is reduced even if JPEG has blurred it.
     """
+    small = undo_enlargement(pixels)
+    if small.shape == pixels.shape and max(small.shape) > MAX_SIDE and _has_two_tones(pixels):
+        return undo_enlargement(_separate_tones(pixels, pixels.min(), pixels.max()))
+    return small
+
+
+def undo_enlargement(pixels):
+    """The small image of which pixels are an enlargement by a whole number, or the same image."""
     row_steps = 1 + numpy.flatnonzero((pixels[1:] != pixels[:-1]).any(1))
     column_steps = 1 + numpy.flatnonzero((pixels[:, 1:] != pixels[:, :-1]).any(0))
     factor = numpy.gcd.reduce([*pixels.shape, *row_steps, *column_steps])
@@ -26,11 +35,22 @@ def average(pixels, rows, columns):
     """Pixels averaged down to so many rows and columns. An image in two tones keeps just these."""
     image = Image.fromarray(pixels.astype(numpy.float32))
     averaged = numpy.asarray(image.resize((columns, rows), Image.Resampling.BOX))
-    dark, light = pixels.min(), pixels.max()
-    distance = numpy.minimum(pixels - dark, light - pixels)
-    if (distance <= NEAR * (light - dark)).mean() < TWO_TONES:
-        return averaged
-    return numpy.where(averaged < (dark + light) / 2, dark, light)
+    if _has_two_tones(pixels):
+        return _separate_tones(averaged, pixels.min(), pixels.max())
+    return averaged
+
+
+def _has_two_tones(pixels):
+    dark = pixels.min()
+    light = pixels.max()
+    near = NEAR * (light - dark)
+    return ((pixels <= dark + near) | (pixels >= light - near)).mean() >= TWO_TONES
+
+
+def _separate_tones(pixels, dark, light):
+    """Dark or light for each pixel. Of thin lines, averages are pale, and still are lines."""
+    middle = (pixels.min() + pixels.max()) / 2
+    return numpy.where(pixels < middle, dark, light)
 
 
 def fit(shape, box):
