@@ -16,7 +16,9 @@ from builder.bundle import bundle
 from builder.bundle.checksum import is_untouched
 from builder.bundle.page import make_page
 from builder.network.model import NeuralNetwork
+from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
+from builder.training.train import train
 from tests.helpers import PUZZLE
 
 SHAPES = {  # n_hidden, arrangement, max_digits
@@ -179,6 +181,52 @@ def test_the_script_computes_what_the_network_does_whatever_its_sizes(shape, eng
         answers, cells = compare(network, script, codes)
         assert answers < 1e-6 and cells < 1e-5
         assert ((ask(network, codes)[0] - 0.5).abs() < 0.4).all()
+
+
+def drawn(rows, columns, pictures=1):
+    """Pictures of random tenths."""
+    dice = random.Random(rows)
+    return tuple(
+        tuple(tuple(dice.randint(0, 10) / 10 for _ in range(columns)) for _ in range(rows))
+        for _ in range(pictures)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "secret",
+    [
+        Secret("20475", drawn(6, 6, 3), 8, decoys=True),
+        Secret("4071", drawn(25, 15, 2), 5),
+        Secret("3141592653589793", drawn(17, 17, 4), 16),
+        Secret("27182818284590452353602874713526", drawn(33, 33), 32),
+    ],
+    ids=["decoys", "tiles", "sixteen digits", "thirty-two digits"],
+)
+def test_the_script_answers_exactly_0_to_the_wrong_numbers_of_other_puzzles(secret, engine):
+    *_, last = train(secret)
+    assert last.certificate.holds
+    network = load(last.certificate.weights)
+    script = Script(engine, make_page(secret, network))
+    found, shown = script.ask([secret.code])
+    assert found.item() > 1 - 1e-6
+    assert (shown[0] - torch.tensor(secret.pictures)).abs().max() < 0.01
+    dice = random.Random(0)
+    for digits in range(1, secret.max_digits + 1):
+        codes = {"".join(dice.choices("0123456789", k=digits)) for _ in range(100)}
+        if digits == len(secret.code):  # the nearest ones: one digit changed, two exchanged
+            codes |= {
+                secret.code[:place] + digit + secret.code[place + 1 :]
+                for place in range(digits)
+                for digit in "0123456789"
+            }
+            codes |= {"".join(dice.sample(secret.code, digits)) for _ in range(100)}
+        codes = sorted(codes - {secret.code})
+        found, shown = script.ask(codes)
+        assert (found == 0).all()
+        answers, pictures = ask(network, codes)
+        assert (found - answers).abs().max() < 1e-6
+        assert (shown - pictures).abs().max() < 1e-5
 
 
 # What the page holds.
