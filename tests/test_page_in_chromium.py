@@ -216,6 +216,8 @@ def test_nothing_is_cut_off_on_a_narrow_screen(tab, number, text_size):
           .filter((part) => part.getBoundingClientRect().right > 320).map((part) => part.outerHTML)
     """
     assert tab.run(wide) == []
+    assert tab.run("document.querySelector('.plot > canvas').clientWidth") > 160
+    assert tab.run("document.querySelector('form button').clientHeight") < 100  # "Try" is one line
 
 
 def test_dark_paper_and_motion_are_as_somebody_wishes(tab, ghost):
