@@ -103,6 +103,18 @@ def test_with_decoys_symmetric_tiles_of_a_large_picture_are_named():
     assert not any("symmetric" in line for line in plain)
 
 
+def test_with_decoys_a_large_picture_that_its_tiles_show_is_named():
+    light, dark = ["#.###", "#####", "####.", "#####", "###.#"], [".#...", ".....", "....#"] * 2
+    rows = [one + other for one, other in zip(light, dark, strict=False)]
+    rows += [other + one for one, other in zip(light, dark, strict=False)]
+    (told, *_) = advice(" ".join(rows), digits=4, decoys=True)[1:]
+    assert "so different that it can be recognised" in told
+    for quiet in (advice(" ".join(rows), digits=4), advice(random_picture(25, 1), digits=4)):
+        assert not any("so different" in line for line in quiet)
+    detailed = advice(random_picture(25, 1), digits=4, decoys=True)
+    assert not any("so different" in line for line in detailed)
+
+
 def test_with_decoys_a_smooth_picture_is_named():
     gradient = " ".join(
         "".join(".123456789#"[row + column] for column in range(6)) for row in range(6)

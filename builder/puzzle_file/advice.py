@@ -9,6 +9,7 @@ from builder.words import listed
 
 RARE = 0.1  # of wrong numbers are symmetric by chance, at most, for symmetry to tell something
 SMOOTH = 0.5  # differences between neighbours, against all others, of a picture that is smooth
+COARSE = 0.3  # of a picture's variance lies between its tiles, if it can be recognised by them
 FEWEST_SMOOTH = 4  # digits; with fewer, a picture is smooth by chance
 
 
@@ -21,7 +22,12 @@ def advise(secret):
         *_flat(secret.pictures),
     ]
     if secret.decoys:
-        advice += [*_mirrored(secret.pictures), *_symmetric(secret), *_smooth(secret)]
+        advice += [
+            *_seen_in_decoys(secret),
+            *_mirrored(secret.pictures),
+            *_symmetric(secret),
+            *_smooth(secret),
+        ]
     return advice
 
 
@@ -85,6 +91,21 @@ def _flat(pictures):
             yield f"picture {number} is all {_tone(picture[0][0])}: solvers see nothing in it"
 
 
+def _seen_in_decoys(secret):
+    """A wrong number's cells are drawn tile by tile, from the tile's own."""
+    if not _is_tiled(secret):
+        return
+    for number, own in _tiles_by_picture(secret):
+        cells = [cell for row in _rows(own) for cell in row]
+        means = [_mean([cell for row in tile for cell in row]) for tile in own]
+        if any(cells) and _variance(means) > COARSE * _variance(cells):
+            yield (
+                f"with decoys every number shows the tiles of picture {number} as bright as they "
+                "are, and its tiles are so different that it can be recognised: leave decoys out, "
+                "or take a picture with more detail"
+            )
+
+
 def _mirrored(pictures):
     """With decoys a cell depends on two digits alone, so a few numbers show all pairs of digits."""
     for number, picture in enumerate(pictures, 1):
@@ -102,16 +123,14 @@ def _mirrored(pictures):
 
 def _symmetric(secret):
     """With decoys, cells of wrong digits are drawn, and seldom symmetric."""
-    tiles = secret.tiles
-    heads = len(tiles) // len(secret.pictures)
-    for number, picture in enumerate(secret.pictures, 1):
-        own = tiles[(number - 1) * heads : number * heads]
+    for number, own in _tiles_by_picture(secret):
+        picture = secret.pictures[number - 1]
         likelihood = 1
         for tile in own:
             if _is_symmetric(tile):
                 likelihood *= _symmetric_by_chance(tile)
         is_whole = _is_symmetric(picture) and not _is_flat(picture)
-        if not is_whole and (heads == 1 or likelihood > RARE):
+        if not is_whole and (len(own) == 1 or likelihood > RARE):
             continue
         what = f"picture {number} is"
         if not is_whole:
@@ -140,9 +159,7 @@ def _smooth(secret):
     """In a smooth picture, neighbours are more alike than other rows and columns."""
     if len(secret.code) < FEWEST_SMOOTH:
         return
-    heads = len(secret.tiles) // len(secret.pictures)
-    for number in range(1, 1 + len(secret.pictures)):
-        own = secret.tiles[(number - 1) * heads : number * heads]
+    for number, own in _tiles_by_picture(secret):
         neighbours, others = _differences(own)
         if any(others) and _mean(neighbours) <= SMOOTH * _mean(others):
             yield (
@@ -177,6 +194,13 @@ def _is_tiled(secret):
     return down * across > 1
 
 
+def _tiles_by_picture(secret):
+    """Each picture's number, counted from 1, and its tiles."""
+    heads = len(secret.tiles) // len(secret.pictures)
+    for number in range(1, 1 + len(secret.pictures)):
+        yield number, secret.tiles[(number - 1) * heads : number * heads]
+
+
 def _is_flat(picture):
     return len(set(_rows([picture]))) == 1 and len(set(picture[0])) == 1
 
@@ -200,3 +224,8 @@ def _commonest(values):
 
 def _mean(values):
     return sum(values) / len(values)
+
+
+def _variance(values):
+    mean = _mean(values)
+    return _mean([(value - mean) ** 2 for value in values])
