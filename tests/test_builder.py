@@ -112,11 +112,13 @@ def test_a_new_puzzle_gets_a_folder_a_zip_and_a_sheet_of_its_own(tmp_path, call)
     assert "probability 1" in run(tmp_path / "Für dich" / "guess.py", "310").stdout
 
 
-def test_a_build_names_the_next_two_commands_and_they_work_with_spaces_and_quotes(
+def test_a_build_names_the_page_and_the_next_two_commands_with_spaces_and_quotes(
     tiny, tmp_path, call
 ):
     tiny.rename(tmp_path / "it's mine.toml")
     lines = call("it's mine.toml")[1].splitlines()
+    page = os.path.join("it's mine", "try.html")
+    assert lines[-3] == f"open it: {page}, in a browser" and os.path.isfile(page)
     words = shlex.split(lines[-2].removeprefix("try it: "))
     assert words == ["python", os.path.join("it's mine", "guess.py")]
     words = shlex.split(lines[-1].removeprefix("pack it: "))

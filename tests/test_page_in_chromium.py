@@ -11,9 +11,12 @@ import zxingcpp
 from PIL import Image
 
 from builder.bundle.page import make_page
+from builder.network.model import tokenize
 from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
 from builder.training.train import train
+from puzzle import guess as guess_py
+from puzzle.guess import GuessError, read_number
 from tests.browser import Browser
 from tests.helpers import PUZZLE
 from tests.test_page import all_codes, ask
@@ -117,27 +120,33 @@ def test_the_keyboard_alone_finds_the_number_and_looks_back(tab, ghost):
     ]
 
 
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        ("", "'' is no number: type digits 0 to 9 alone"),
-        ("12a", "'12a' is no number: type digits 0 to 9 alone"),
-        ("４７", "'４７' is no number: type digits 0 to 9 alone"),
-        ("-1", "'-1' is no number: type digits 0 to 9 alone"),
-        (ATTACK, f"'{ATTACK}' is no number: type digits 0 to 9 alone"),
-        ("9" * 100, "100 digits are too many: this network takes at most 5"),
-    ],
-)
-def test_anything_but_digits_gets_one_sentence(tab, typed, told):
+@pytest.mark.parametrize("typed", ["12a", "４７", "-1", "1.5", ATTACK, "x" * 100, "9" * 100])
+def test_anything_but_digits_gets_the_sentence_of_guess_py(tab, network, typed):
+    with pytest.raises(GuessError) as refused:
+        guess_py.ask(network, tokenize, read_number(typed))
     guess(tab, "1")
     guess(tab, typed)
-    assert text(tab, "probability") == told
+    assert text(tab, "probability") == str(refused.value)
     assert tab.run("document.getElementById('number').getAttribute('aria-invalid')") == "true"
     assert tab.run("document.querySelectorAll('figure, img').length") == 0
     assert tab.run("document.querySelectorAll('#tries button').length") == 1
     guess(tab, " 007 ")
     assert text(tab, "probability") == "007: probability 0"
     assert tab.run("document.getElementById('number').getAttribute('aria-invalid')") == "false"
+
+
+def test_an_empty_number_gets_a_sentence(tab):
+    tab.press("Tab")
+    tab.press("Enter")
+    assert text(tab, "probability") == "'' is no number: type digits 0 to 9 alone"
+
+
+def test_other_line_ends_change_nothing(browser, ghost, tmp_path):
+    page = (PUZZLE / "try.html").read_bytes().replace(b"\r\n", b"\n")
+    (tmp_path / "try.html").write_bytes(page.replace(b"\n", b"\r\n"))
+    tab = browser.open(f"{(tmp_path / 'try.html').as_uri()}#{ghost.code}")
+    assert text(tab, "probability") == f"{ghost.code}: probability 1"
+    assert tab.complaints() == []
 
 
 def test_an_address_shows_its_number_and_markup_in_it_is_text(browser, tab, ghost):
