@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.9"
-# dependencies = ["torch>=2.6", "matplotlib>=3.8", "rich>=13.8"]
+# dependencies = ["torch>=2.6", "matplotlib>=3.7", "rich>=12"]
 # ///
 """Asks the network about numbers: is one right, and what do the heads look at? HELP says how."""
 
@@ -18,6 +18,7 @@ import codecs
 import contextlib
 import functools
 import json
+import platform
 import re
 import runpy
 import types
@@ -51,7 +52,10 @@ def ask(network, tokenize, number):
 
 def load():
     """The network, and the function that makes tokens of a number. Raises GuessError."""
-    import torch
+    try:
+        import torch
+    except OSError as error:  # on Windows, if a library that torch needs is missing
+        raise GuessError(f"torch cannot be loaded: {error}") from error
 
     model = run_file("classifier/model.py")
     weights = HERE / "classifier" / "torch_state_dict"
@@ -285,6 +289,13 @@ def complain(error):
     return 2
 
 
+def remedy(package):
+    """What helps if a package is missing."""
+    if package == "torch" and (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+        return "there is none for Macs with an Intel processor, but README.md knows a way"
+    return f'"{sys.executable}" -m pip install -r "{HERE / "requirements.txt"}"'
+
+
 def run():
     """Does what main does. Returns the exit status, whatever stops it."""
     try:
@@ -294,8 +305,7 @@ def run():
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "matplotlib", "rich"):
             raise
-        command = f'"{sys.executable}" -m pip install -r "{HERE / "requirements.txt"}"'
-        return complain(f"{error.name} is missing: {command}")
+        return complain(f"{error.name} is missing: {remedy(error.name)}")
     except EOFError:  # Ctrl-D
         say("\n")
         return 0

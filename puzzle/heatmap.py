@@ -52,14 +52,11 @@ def show(console, answer):
     pictures = Columns(make_heatmaps(answer), padding=(1, 2))
     if is_right(answer):
         line = "-" if console.options.ascii_only else "─"
-        title = "You found it: this is the one"
-        console.print(Text(heading, FOUND))
-        console.print(Rule(title, characters=line, style=FOUND))
-        console.print(pictures)
-        console.print(Rule(characters=line, style=FOUND))
+        above = Rule("You found it: this is the one", characters=line, style=FOUND)
+        below = Rule(characters=line, style=FOUND)
+        console.print(Text(heading, FOUND), above, pictures, below, "", sep="\n")
     else:
-        console.print(Text(heading, "bold"), "", pictures, sep="\n")
-    console.print()
+        console.print(Text(heading, "bold"), "", pictures, "", sep="\n")
 
 
 def is_right(answer):
@@ -267,6 +264,26 @@ def import_matplotlib():
     return matplotlib
 
 
+def find_letters(text):
+    """A text without the letters that no font here has, and the names of the fonts for the rest."""
+    from matplotlib import font_manager
+
+    fonts = font_manager.fontManager.ttflist
+    names = ["DejaVu Sans"]  # which matplotlib brings
+    missing = set(text)
+    for font in [font for font in fonts if font.name in names] + fonts:
+        if not missing:
+            break
+        with contextlib.suppress(OSError, RuntimeError):  # a font that matplotlib can't read
+            face = font_manager.get_font(font.fname)
+            found = {letter for letter in missing if face.get_char_index(ord(letter))}
+            # The font of last resort has a box for each letter.
+            if found and face.scalable and not font.name.startswith("Last Resort"):
+                names.append(font.name)
+                missing -= found
+    return "".join(letter for letter in text if letter not in missing).strip(), names
+
+
 class Sheet:
     """A matplotlib Figure: a title, and below it a grid of answers with their pictures."""
 
@@ -293,7 +310,9 @@ class Sheet:
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         self.axes.set_axis_off()
         room = width - 2 * GAP
-        self.write(GAP, GAP + LINE / 2, title, room, size=1.7 * LETTER, weight="bold")
+        title, fonts = find_letters(title)
+        style = {"size": 1.7 * LETTER, "weight": "bold", "family": fonts}
+        self.write(GAP, GAP + LINE / 2, title, room, **style)
         if has_tokens:
             legend = "Rows are the tokens that look, columns those looked at."
             self.write(GAP, height - LINE, legend, room, color=GREY)

@@ -330,6 +330,13 @@ def test_a_sheet_has_title_and_number_and_says_what_was_found():
     assert not any("found" in text for text in texts_of(sheet)[5:]) and "head 3" in texts_of(sheet)
 
 
+def test_a_title_in_any_script_is_written_without_a_warning(tmp_path):
+    """Letters that no font here has are left out."""
+    save_sheet("\U0010ffff Призрак \N{OLD PERSIAN SIGN A}", [diagonal("1")], tmp_path / "x.png")
+    text, fonts = script.find_letters("\U0010ffff Призрак")
+    assert text == "Призрак" and fonts[0] == "DejaVu Sans"
+
+
 def test_a_sheet_of_several_tiles_has_no_tokens():
     texts = texts_of(drawn("x", [answer("12", torch.eye(6).tolist(), heads_each=4)]))
     assert texts == ["x", "12", "probability 0", "heads 1 to 4", "0.00 to 1.00"]
