@@ -17,8 +17,9 @@ from builder.puzzle_file.secret import Secret
 from builder.training.train import train
 from puzzle import guess as guess_py
 from puzzle.guess import GuessError, read_number
+from puzzle.heatmap import make_heatmaps
 from tests.browser import Browser
-from tests.helpers import PUZZLE
+from tests.helpers import PUZZLE, changed
 from tests.test_page import all_codes, ask
 
 pytestmark = pytest.mark.slow
@@ -190,6 +191,33 @@ def test_the_pictures_are_on_the_screen_and_in_the_files_that_are_saved(
         saved = Image.open(io.BytesIO(path.read_bytes()))
         assert saved.format == "PNG" and saved.width == saved.height >= 1000
         assert is_lit(saved, 5, 5) == picture
+
+
+def blind(network):
+    """Makes all matrices flat: no token looks at another."""
+    for head in network.attention_matrix_list:
+        head.key_layer.weight.zero_()
+        head.key_layer.bias.zero_()
+
+
+@pytest.mark.parametrize("change", [None, blind])
+def test_the_scale_is_that_of_guess_py_and_a_flat_picture_stays_flat(
+    browser, network, ghost, tmp_path, change
+):
+    if change:
+        network = changed(network, change)
+    (tmp_path / "try.html").write_bytes(make_page(ghost, network))
+    tab = browser.open((tmp_path / "try.html").as_uri())
+    for number in ("7", "31337"):
+        guess(tab, number)
+        heatmaps = make_heatmaps(guess_py.ask(network, tokenize, number))
+        assert tab.run(
+            "[...document.querySelectorAll('figcaption')].map((c) => c.textContent)"
+        ) == [heatmap.title for heatmap in heatmaps]
+        assert tab.run(
+            "[...document.querySelectorAll('.scale span')].map((s) => s.textContent)"
+        ) == [f"{end:.2f}" for heatmap in heatmaps for end in (heatmap.brightest, heatmap.darkest)]
+    assert tab.complaints() == []
 
 
 def test_a_phone_reads_the_qr_code_off_the_screen(browser, tmp_path):

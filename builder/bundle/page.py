@@ -12,6 +12,7 @@ from builder.bundle.checksum import NO_CHECK_SUM, seal
 from builder.bundle.texts import lengths, what_is_shown, wrong_numbers
 
 TEMPLATE = Path(__file__).parent / "try.html"
+PLACE = re.compile(r"\{\{(\w+)\}\}")
 SCRIPTS = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
@@ -38,7 +39,11 @@ def make_page(secret, network):
         "weights": _weights(network),
         "check_sum": NO_CHECK_SUM,
     }
-    return seal(re.sub(r"\{\{(\w+)\}\}", lambda name: values[name[1]], template))
+
+    def value(place):
+        return values[place[1]]
+
+    return seal(PLACE.sub(value, template))
 
 
 def _policy(template):
