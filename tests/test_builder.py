@@ -15,6 +15,7 @@ import pytest
 
 from builder import commands
 from builder.bundle import bundle
+from builder.interrupts import delayed_interrupt
 from builder.network.model import NeuralNetwork
 from builder.proof.certify import certify
 from builder.training.train import Round
@@ -436,6 +437,26 @@ sys.exit(main())
 
 
 # What happens to the process.
+
+
+def test_ctrl_c_waits_until_torch_is_imported():
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        with delayed_interrupt():
+            signal.raise_signal(signal.SIGINT)
+            steps.append("imported")
+        steps.append("went on")
+    assert steps == ["imported"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_the_caller_ignores_stays_ignored():
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with delayed_interrupt():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @posix

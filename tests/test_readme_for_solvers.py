@@ -345,6 +345,14 @@ def test_examples_are_wrong_codes_that_the_network_takes(code, max_digits):
         assert len(code) < 3 or code not in drawn
 
 
+def test_no_example_is_an_anagram_of_a_short_code():
+    """Of 100 codes with five examples each, some draw an anagram of the code."""
+    for number in range(100):
+        code = f"{number:02}"
+        for drawn in draw_examples(with_code(code, 2)):
+            assert drawn not in (code, code[::-1])
+
+
 def test_examples_depend_on_the_code_and_the_pictures_and_on_nothing_else():
     secret, _ = puzzle()
     examples = draw_examples(secret)
