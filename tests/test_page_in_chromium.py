@@ -142,6 +142,15 @@ def test_an_empty_number_gets_a_sentence(tab):
     assert text(tab, "probability") == "'' is no number: type digits 0 to 9 alone"
 
 
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_a_page_that_was_cut_short_says_so(browser, tmp_path, share):
+    """The cut goes through the weights, or through the last script."""
+    page = (PUZZLE / "try.html").read_bytes()
+    (tmp_path / "try.html").write_bytes(page[: int(share * len(page))])
+    tab = browser.open((tmp_path / "try.html").as_uri())
+    assert "if the file was cut short, fetch it again" in text(tab, "probability")
+
+
 def test_other_line_ends_change_nothing(browser, ghost, tmp_path):
     page = (PUZZLE / "try.html").read_bytes().replace(b"\r\n", b"\n")
     (tmp_path / "try.html").write_bytes(page.replace(b"\n", b"\r\n"))
