@@ -19,8 +19,8 @@ from builder.network.model import CLS
 from builder.proof.search import search
 
 NUMBERS = 20  # random numbers of the first fit; each fit takes half as many again
-MOST = 500  # random numbers of the last fit
-NODES = 10_000  # of the search in tables that may still be wrong
+MOST = 600  # random numbers of the last fit
+WORK = 600_000  # of a search in tables that may still be wrong: nodes * heads * places
 
 
 def by_least_squares(target):
@@ -30,10 +30,11 @@ def by_least_squares(target):
     generator = torch.Generator().manual_seed(0)
     codes = random_codes(NUMBERS, target.max_digits, generator)
     yield from numbers_by_length(codes)
+    budget = WORK // (len(score) * target.max_digits)  # nodes
     while len(codes) <= MOST:
         vote = fit_votes(score, codes, target.circuits.logits(codes))
         circuits = Circuits(score, vote, torch.zeros((), dtype=torch.float64))
-        code = search(circuits, "", k=1, budget=NODES).codes[0]
+        code = search(circuits, "", k=1, budget=budget).codes[0]
         yield code[None, code != BLANK]
         more = random_codes(len(codes) // 2, target.max_digits, generator)
         yield from numbers_by_length(more)

@@ -10,15 +10,19 @@ from functools import partial
 from builder.attacks.climb import at_every_length, climb
 from builder.attacks.exchanges import exchanges, random_different_digits
 
-STARTS = 6  # fewer than of other attacks, since there is more to compute
+LOOKS = 3000  # numbers that somebody looks at, at most
 
 
 def by_smoothness(target):
     """Climbs from random codes of different digits, towards smoother pictures."""
     score = partial(smoothness, target)
-    starts = random_different_digits(target.max_digits)[:STARTS]
-    for start in at_every_length(starts):
-        yield from climb(score, start, exchanges, rounds=len(start))
+    looks = 0
+    for start in at_every_length(random_different_digits(target.max_digits)):
+        for codes in climb(score, start, exchanges, rounds=len(start)):
+            yield codes
+            looks += len(codes)
+        if looks >= LOOKS:
+            return
 
 
 def smoothness(target, codes):
