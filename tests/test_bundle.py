@@ -263,6 +263,8 @@ def test_a_letter_may_quote_the_readme_of_its_bundle(ghost, certificates, party)
         "letter.sync-conflict-20260101-120000-ABC.txt",
         "letter (conflicted copy 2026-01-01).txt",
         "letter.docx.tmp",
+        "THUMBS.DB",
+        "letter.gdoc",
         "Icon\r",
     ],
 )

@@ -14,12 +14,16 @@ SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
 MOVE = "move it out of the bundle"
 
 # Files and folders that systems, editors, sync programs and tools leave behind. They aren't packed.
+# Capital letters don't matter.
 MADE_BY_PROGRAMS = (
     ".*",  # hidden: .git, .DS_Store, .ipynb_checkpoints, .venv
-    "Thumbs.db",
+    "thumbs.db",
+    "ehthumbs.db",
     "desktop.ini",
-    "Icon\r",
-    "__MACOSX",
+    "icon\r",
+    "__macosx",
+    "@eadir",
+    "$recycle.bin",
     "__pycache__",
     "*.pyc",
     "*.egg-info",
@@ -38,6 +42,9 @@ MADE_BY_PROGRAMS = (
     "*.crdownload",
     "*.sync-conflict-*",
     "*conflicted copy*",
+    "*.gdoc",  # a pointer to the author's own document
+    "*.gsheet",
+    "*.gslides",
 )
 ENVIRONMENT = "pyvenv.cfg"  # stands in every virtual environment, whatever its folder is called
 
@@ -98,4 +105,4 @@ def _survey(folder, bundle):
 def _is_made_by_programs(path):
     if path.is_symlink() or (path / ENVIRONMENT).is_file():
         return True
-    return any(fnmatch(path.name, pattern) for pattern in MADE_BY_PROGRAMS)
+    return any(fnmatch(path.name.lower(), pattern) for pattern in MADE_BY_PROGRAMS)
