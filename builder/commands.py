@@ -15,6 +15,7 @@ from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
 from builder.proof.certify import certify_file
 from builder.puzzle_file.advice import advise
+from builder.puzzle_file.parse import DEFAULT_MAX_DIGITS
 from builder.screens.screen import Screen
 from builder.training.train import train
 from builder.words import quote, short_path, started_as
@@ -59,19 +60,30 @@ def build(choices, secret, screen):
         for training_round in train(secret, choices.seed or 0, watch=screen.proving):
             screen.learning(training_round)
             certificate = training_round.certificate
-            if certificate and not certificate.holds:
+            if training_round.obstacle:
+                screen.note(f"seed {training_round.seed}: {training_round.obstacle.value}")
+            elif certificate and not certificate.holds:
                 screen.note(f"seed {training_round.seed} did not learn the code")
-    if not certificate.holds:
-        screen.certificate(certificate)
-        remedy = "another drawing"
-        if secret.decoys:
-            remedy += ", one drawing more, or no decoys"
-        raise Failure(f"no seed learned the code, so nothing is written: try {remedy}")
+    if not training_round.succeeds:
+        if certificate:
+            screen.certificate(certificate)
+        raise Failure(f"no seed learned the code, so nothing is written: try {remedies(secret)}")
     seconds = time.perf_counter() - start
     screen.note(f"learned in {seconds:.2f} s (seed {training_round.seed})")
     bundle.write(choices.folder, secret, certificate)
     screen.certified(certificate, secret.code)
     return certificate
+
+
+def remedies(secret):
+    """What an author can change about a puzzle that no seed learns."""
+    ways = ["another drawing"]
+    if secret.max_digits > max(DEFAULT_MAX_DIGITS, len(secret.code)):
+        ways.append("a smaller max_digits")
+    if secret.decoys:
+        ways.append("one drawing more")
+        ways.append("no decoys")
+    return ", or ".join(ways)
 
 
 def check(choices, secret, screen):

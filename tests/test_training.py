@@ -12,7 +12,7 @@ from builder.network.weights import load
 from builder.proof.certify import cell_errors
 from builder.puzzle_file.secret import Secret
 from builder.training.lesson import GAP, SHARE, Lesson
-from builder.training.train import train
+from builder.training.train import Obstacle, train
 from tests.helpers import random_pictures
 
 DRAWN = "embedding", "key_layer", "value_layer", "output.weight", "arrangement"
@@ -72,11 +72,13 @@ def test_one_seed_gives_the_same_bytes_and_leaves_the_callers_random_numbers_alo
 
 
 def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch):
-    monkeypatch.setattr(Lesson, "STEPS", 1)
-    rounds = list(train(ghost, seed=3, max_attempts=3))
-    assert [(progress.seed, progress.step) for progress in rounds] == [(3, 1), (4, 1), (5, 1)]
-    assert not any(progress.certificate.holds for progress in rounds)
-    assert rounds[1].gap == next(train(ghost, seed=4)).gap, (
+    monkeypatch.setattr(Lesson, "STEPS", 2)
+    monkeypatch.setattr(Lesson, "find_hard_negatives", lambda lesson, gap: (1, gap))
+    rounds = list(train(ghost, seed=3, max_attempts=2))
+    steps = [(progress.seed, progress.step, progress.obstacle) for progress in rounds]
+    assert steps == [(3, 1, None), (3, 2, Obstacle.STEPS), (4, 1, None), (4, 2, Obstacle.STEPS)]
+    assert not any(progress.succeeds for progress in rounds)
+    assert rounds[2].gap == next(train(ghost, seed=4)).gap, (
         "each attempt is the one that its seed makes"
     )
 

@@ -111,7 +111,7 @@ def jobs(secret, editions, places, bundle_folder, dice):
 def build_edition(job):
     """Builds, certifies and packs one edition. Returns the sentence that says why it failed."""
     *_, last = train(job.secret, job.seed)
-    if not last.certificate.holds:
+    if not last.succeeds:
         return f"{job.team}: no seed learned the code; run the same command again"
     packed = bundle.make_files(job.secret, last.certificate.weights) | job.added
     try:

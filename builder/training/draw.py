@@ -21,19 +21,17 @@ def draw_dense(secret, generator):
     """
     directions = count_directions(secret.max_digits)
     mix = draw_orthogonal(directions, generator)
-    return draw(secret, directions**0.5 * mix[:, :ORIGINAL], generator)
+    return draw(secret, directions**0.5 * mix[:, :ORIGINAL], [ORIGINAL], generator)
 
 
-def draw_one_hot(secret, generator):
+def draw_one_hot(secret, n_hidden, blocks, generator):
     """A network in which each token and each position has a dimension of its own.
 
     One-hot vectors, because then most products in a score are 0, and adding 0 never rounds.
+    blocks: as in `draw`.
     """
-    directions = count_directions(secret.max_digits)
-    n_hidden = max(directions, 2 * secret.max_digits + 1)  # the latter is what pictures need
-    order = torch.randperm(n_hidden, generator=generator)
-    mix = torch.eye(n_hidden, dtype=torch.float64)[order]
-    return draw(secret, n_hidden**0.5 * mix[:directions], generator)
+    vectors = n_hidden**0.5 * torch.eye(n_hidden, dtype=torch.float64)
+    return draw(secret, vectors[: count_directions(secret.max_digits)], blocks, generator)
 
 
 def count_directions(max_digits):
@@ -42,10 +40,11 @@ def count_directions(max_digits):
 
 
 @torch.random.fork_rng(devices=[])  # a new network draws weights that are not used
-def draw(secret, vectors, generator):
+def draw(secret, vectors, blocks, generator):
     """A network for a secret. What the code decides is still 0: queries, projection and biases.
 
     vectors: of the tokens and then of the positions, (12 + max_digits, n_hidden).
+    blocks: how many dimensions keys and values turn together, which add up to n_hidden.
     """
     n_hidden = vectors.shape[1]
     network = NeuralNetwork(n_hidden, len(secret.tiles), secret.max_digits)
@@ -57,8 +56,9 @@ def draw(secret, vectors, generator):
     for matrix, output in zip(
         network.attention_matrix_list, network.attention_output_list, strict=True
     ):
-        store(matrix.key_layer.weight, draw_orthogonal(n_hidden, generator))
-        store(output.value_layer.weight, draw_orthogonal(n_hidden, generator))
+        for layer in (matrix.key_layer, output.value_layer):
+            turns = [draw_orthogonal(size, generator) for size in blocks]
+            store(layer.weight, torch.block_diag(*turns))
     store(network.output.weight, OUTPUT * gaussian(2, n_hidden, generator=generator))
     return network
 

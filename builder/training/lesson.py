@@ -31,7 +31,7 @@ class Lesson:
     (heads, n_hidden).
     """
 
-    STEPS = 40  # fits; an attempt that takes more is stuck
+    STEPS = 40  # an attempt that takes as many fits is stuck
 
     def __init__(self, secret, network, generator):
         """network: its queries are written already."""
@@ -72,10 +72,10 @@ class Lesson:
         """
         heads = contrast.transpose(0, 1)  # a problem for each head
         # A head that needs less weight decay than this doesn't know the code by itself.
-        votes = separate(heads, torch.zeros_like(heads[:, 0]), GAP, DECAYS[:10])
+        votes, _ = separate(heads, GAP, DECAYS[:10])
         votes /= votes.norm(dim=1, keepdim=True)
         together = (contrast * votes).sum(2)[None]  # one problem: (1, batch, heads)
-        shares = separate(together, torch.zeros_like(together[:, 0]), GAP)
+        shares, _ = separate(together, GAP)
         return shares.view(-1, 1) * votes
 
     def circuits(self):

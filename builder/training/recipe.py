@@ -1,7 +1,7 @@
 """The steps of training that depend on the kind of puzzle."""
 
 from builder.training import pictures
-from builder.training.draw import draw_dense, draw_one_hot
+from builder.training.draw import count_directions, draw_dense, draw_one_hot
 from builder.training.lesson import Lesson
 from builder.training.write import write_queries
 
@@ -17,9 +17,11 @@ class Recipe:
 
     def draw_network(self, generator):
         """The network with its drawn half. Nothing here may depend on the code."""
-        if self.secret.max_digits <= 5:
+        max_digits = self.secret.max_digits
+        if max_digits <= 5:
             return draw_dense(self.secret, generator)
-        return draw_one_hot(self.secret, generator)
+        n_hidden = max(count_directions(max_digits), 2 * max_digits + 1)  # as pictures need it
+        return draw_one_hot(self.secret, n_hidden, [n_hidden], generator)
 
     def begin_lesson(self, network, generator):
         """Writes the queries into the network, and returns the Lesson that finds its votes."""

@@ -1,4 +1,8 @@
-"""Logistic regression: the smallest weights that tell one class from another by a margin.
+"""Logistic regression: small weights that tell one class from another by a margin.
+
+The loss is log(sum(exp(-contrast @ weights))) + decay / 2 * |weights - target|^2, and the rows of
+contrast are right minus wrong. It has one minimum, which Newton's method finds, and the minimum is
+rounded. So the weights are the same on every machine, although float64 is not.
 
 Several problems of one size are solved at once. What is written (batch, n) below is
 (problems, batch, n), and so on.
@@ -7,38 +11,70 @@ Several problems of one size are solved at once. What is written (batch, n) belo
 import torch
 
 DECAYS = [0.1 / 4**i for i in range(20)]
+RAISED = 4.0  # the factor by which the decay grows while weights approach a target
 ITERATIONS = 50  # of Newton's method, at most for one weight decay
 CONVERGED = 1e-10  # the slope along a step after which one more step reaches the limits of float64
 HALVINGS = 20  # of a step, at most
 UNIT = 2.0**-10  # weights are multiples of it
 
 
-def separate(contrast, target, margin, decays=DECAYS):
-    """Weights (n,) near a target for which contrast @ weights is at least the margin in each row.
+def separate(contrast, margin, decays=DECAYS):
+    """Small weights (n,) for which contrast @ weights is at least the margin in each row.
 
-    contrast: rows of right minus wrong, (batch, n). target: (n,). If no weights reach the margin,
-    those of the smallest weight decay are returned.
-
-    Minimizes log(sum(exp(-contrast @ weights))) + decay / 2 * |weights - target|^2, with less and
-    less weight decay until the margin is reached. There is only one minimum, and it is rounded. So
-    the weights are the same on every machine, although float64 is not.
+    contrast: (batch, n). decays: less and less weight decay, until the margin is reached. Returns
+    the weights and their decay. If none reaches the margin, they are those of the last decay.
     """
-    # The minimum lies in the target plus the span of the rows. If there are fewer rows than
-    # weights, its coordinates in an orthonormal basis of the span are the unknowns.
-    few = contrast.shape[1] < contrast.shape[2]
-    basis, rows = None, contrast
-    if few:
-        basis, triangle = torch.linalg.qr(contrast.mT)
-        rows = triangle.mT
-    offset = product(contrast, target)
-    change = rows.new_zeros(rows.shape[0], rows.shape[2])
+    nothing = torch.zeros_like(contrast[:, 0])
+    regression = Regression(contrast, nothing, nothing)
     for decay in decays:
-        change = minimize(rows, offset, decay, change)
-        weights = target + (product(basis, change) if few else change)
-        weights = (weights / UNIT).round() * UNIT
+        weights = regression.minimize(decay)
         if product(contrast, weights).min() >= margin:
             break
+    return weights, decay
+
+
+def approach(contrast, target, start, margin, decay):
+    """Weights (n,) as near a target as the margin allows.
+
+    contrast: (batch, n). start: weights that reach the margin, with this decay.
+    """
+    regression = Regression(contrast, target, start)
+    weights = start
+    for _ in DECAYS:
+        nearer = regression.minimize(decay)
+        if product(contrast, nearer).min() < margin:
+            break
+        weights = nearer
+        decay = RAISED * decay
     return weights
+
+
+class Regression:
+    """A regression whose weights move from a start towards a target, both (n,).
+
+    The minimum lies in the target plus the span of the rows. If there are fewer rows than weights,
+    its coordinates in an orthonormal basis of the span are the unknowns; otherwise its distances
+    from the target are.
+    """
+
+    def __init__(self, contrast, target, start):
+        self.target = target
+        self.offset = product(contrast, target)
+        self.basis = None
+        self.rows = contrast
+        self.change = start - target
+        if contrast.shape[1] < contrast.shape[2]:
+            self.basis, triangle = torch.linalg.qr(contrast.mT)
+            self.rows = triangle.mT
+            self.change = product(self.basis.mT, self.change)
+
+    def minimize(self, decay):
+        """The weights (n,) of the smallest loss for one weight decay, rounded."""
+        self.change = minimize(self.rows, self.offset, decay, self.change)
+        change = self.change
+        if self.basis is not None:
+            change = product(self.basis, change)
+        return ((self.target + change) / UNIT).round() * UNIT
 
 
 def minimize(rows, offset, decay, change):
@@ -62,10 +98,10 @@ def minimize(rows, offset, decay, change):
         slope = (gradient * step).sum(1)
         if (slope < CONVERGED).all():
             return change - step
-        lost = product(rows, step)  # by a whole step
+        lost = product(rows, step)  # margin, by a whole step
         size = torch.ones_like(slope)[:, None]
+        here = loss(margins, change)
         for _ in range(HALVINGS):
-            here = loss(margins, change)
             there = loss(margins - size * lost, change - size * step)
             too_far = (there > here - 0.1 * size[:, 0] * slope) & (slope >= CONVERGED)
             if not too_far.any():

@@ -6,6 +6,7 @@ What doesn't depend on the code is drawn (`draw`). The queries follow from the p
 """
 
 import random
+from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -20,30 +21,45 @@ from builder.training.write import write_votes
 SLACK = 1.01  # for what rounding to float32 changes
 
 
+class Obstacle(Enum):
+    """Why an attempt ends without a network to certify."""
+
+    VOTES = "no votes tell the code from all other numbers"
+    STEPS = "each fit of the votes leaves other numbers that come too close"
+    ROUNDING = "float32 is too coarse for the votes that it takes"
+
+
 class Round(NamedTuple):
     """A step of training: a fit to the known negatives, and a search for harder ones.
 
     seed: of this attempt. step: its number of fits. gap: how far the secret's logit is above those
-    of all known wrong codes. certificate: of the finished network, None before.
+    of all known wrong codes. The last round of an attempt has a certificate or an obstacle.
     """
 
     seed: int
     step: int
     gap: float
-    certificate: Certificate | None
+    certificate: Certificate | None = None
+    obstacle: Obstacle | None = None
+
+    @property
+    def succeeds(self):
+        """Whether there is a certificate, and it holds."""
+        return self.certificate is not None and self.certificate.holds
 
 
 def train(secret, seed=0, max_attempts=10, watch=None):
-    """Trains until the certificate holds. Yields a Round for each step.
+    """Trains until a certificate holds. Yields a Round for each step.
 
-    An attempt that is stuck ends with a certificate that does not hold. Then the next seed is
-    tried, max_attempts in all. One seed gives the same weights on one machine, whatever the number
-    of cores. watch: if given, called while a certificate is made, as `search` calls it.
+    An attempt that fails ends with a certificate that does not hold, or with an obstacle. Then the
+    next seed is tried, max_attempts in all. One seed gives the same weights on every machine.
+    watch: if given, called while a certificate is made, as `search` calls it.
     """
     for attempt in range(seed, seed + max_attempts):
-        certificate = yield from _attempt(secret, attempt, watch)
-        if certificate.holds:
-            return
+        for training_round in _attempt(secret, attempt, watch):
+            yield training_round
+            if training_round.succeeds:
+                return
 
 
 def choose_recipe(secret):
@@ -55,7 +71,7 @@ def choose_recipe(secret):
 
 @torch.no_grad()
 def _attempt(secret, seed, watch):
-    """Yields the rounds of one attempt. Returns the certificate, which is that of the last one."""
+    """Yields the rounds of one attempt."""
     recipe = choose_recipe(secret)
     generator = torch.Generator().manual_seed(seed)
     network = recipe.draw_network(generator)
@@ -65,28 +81,39 @@ def _attempt(secret, seed, watch):
         random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63)
     )
     lesson = recipe.begin_lesson(network, generator)
-    for step in range(1, lesson.STEPS + 1):
+    for step in range(1, lesson.STEPS):
         fitted = lesson.fit()
+        if fitted < GAP:
+            yield Round(seed, step, fitted, obstacle=Obstacle.VOTES)
+            return
         found, gap = lesson.find_hard_negatives(fitted)
-        if found and fitted >= GAP and step < lesson.STEPS:
-            yield Round(seed, step, gap, None)
+        if found:
+            yield Round(seed, step, gap)
             continue
-        finish(network, lesson, SHARE * fitted)
-        certificate = certify(network, secret, watch)
-        if not certificate.holds and step < lesson.STEPS and lesson.relax():
-            yield Round(seed, step, gap, None)
-            continue
-        yield Round(seed, step, gap, certificate)
-        return certificate
+        if finish(network, lesson, SHARE * fitted):
+            certificate = certify(network, secret, watch)
+            if certificate.holds or not lesson.relax():
+                yield Round(seed, step, gap, certificate)
+                return
+        elif not lesson.relax():
+            yield Round(seed, step, gap, obstacle=Obstacle.ROUNDING)
+            return
+        yield Round(seed, step, gap)
+    yield Round(seed, lesson.STEPS, gap, obstacle=Obstacle.STEPS)
 
 
 def finish(network, lesson, gap):
     """Writes the votes into the network so that it answers exactly 0 to every wrong code.
 
     gap: the secret's logit is at least this far above all others. The threshold lies in its middle.
-    Then the logits are scaled until every wrong one is below -FLAT, whatever rounding does.
+    Then the logits are scaled until every wrong one is below -FLAT, whatever rounding does. Returns
+    False if no scale is enough, because rounding can move a logit by as much as half the gap.
     """
     threshold = lesson.right_logit() - gap / 2
     write_votes(network, lesson.votes, threshold)
-    scale = SLACK * FLAT / (gap / 2 - rounding_bound(network))
+    room = gap / 2 - rounding_bound(network)
+    if room <= 0:
+        return False
+    scale = SLACK * FLAT / room
     write_votes(network, scale * lesson.votes, scale * threshold)
+    return True

@@ -4,33 +4,35 @@ import torch
 
 from builder.network.model import CLS, tokenize
 from builder.training.decoys.queries import directions
-from builder.training.draw import gaussian
 from builder.training.lesson import GAP, Lesson
-from builder.training.separate import separate
+from builder.training.separate import approach, separate
 
-BLUR = 1.8  # of votes that are copied, for votes of size 1; the fit makes it smaller
+BLURS = 1.8, 0.6, 0.2, None  # of copied votes of size 1, before a fit makes it smaller
 
 
 class DecoyLesson(Lesson):
     """As a Lesson. Only all heads together can know the code, so one fit finds all votes.
 
-    It is disguised at first: a second fit stays near votes that use all digits and positions alike,
-    so that sizes of votes don't show the digits of the code, nor its length. Votes that float32
-    can't hold are learned without it.
+    They are disguised: a second fit stays near votes that use all digits and positions alike, so
+    that sizes of votes don't show the digits of the code, nor its length. The more votes are
+    blurred, the larger they are. What float32 can't hold is learned with less blur, at last without
+    a disguise.
     """
 
     def __init__(self, secret, network, generator):
         super().__init__(secret, network, generator)
         self.directions = directions(network)
-        self.noise = gaussian(len(self.votes), len(self.directions), generator=generator)
-        self.disguised = True
+        shape = len(self.votes), len(self.directions)
+        noise = torch.rand(shape, generator=generator, dtype=torch.float64)
+        self.noise = 12**0.5 * (noise - 0.5)  # its standard deviation is 1, and no value is far off
+        self.blurs = list(BLURS)
 
     def fit_votes(self, contrast):
         rows = contrast.flatten(1)[None]  # one problem
-        votes = separate(rows, torch.zeros_like(rows[:, 0]), GAP)
-        if self.disguised:
-            target = self.disguise(votes.view_as(self.votes))
-            votes = separate(rows, target.view_as(votes), GAP)
+        votes, decay = separate(rows, GAP)
+        if self.blurs[0] is not None:
+            target = self.disguise(votes.view_as(self.votes)).view_as(votes)
+            votes = approach(rows, target, votes, GAP, decay)
         return votes.view_as(self.votes)
 
     def disguise(self, votes):
@@ -50,10 +52,10 @@ class DecoyLesson(Lesson):
             distances = torch.cdist(likeness[:, unused].T, likeness[:, used].T)
             nearest = used[distances.argmin(1)]
             size = parts[:, used].square().mean(1, keepdim=True).sqrt()
-            parts[:, unused] = parts[:, nearest] + BLUR * size * self.noise[:, unused]
+            blur = self.blurs[0] * size * self.noise[:, unused]
+            parts[:, unused] = parts[:, nearest] + blur
         return parts @ torch.linalg.pinv(self.directions).T
 
     def relax(self):
-        was_disguised = self.disguised
-        self.disguised = False
-        return was_disguised
+        self.blurs.pop(0)
+        return bool(self.blurs)

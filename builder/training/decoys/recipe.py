@@ -10,6 +10,7 @@ differ, cells would have to depend on the position, and a wrong number would sho
 picture.
 """
 
+from builder.network.model import CLS
 from builder.training.decoys import queries
 from builder.training.decoys.lesson import DecoyLesson
 from builder.training.draw import draw_one_hot
@@ -21,7 +22,11 @@ class DecoyRecipe(Recipe):
     """The recipe of a puzzle with decoys: all numbers show crisp cells."""
 
     def draw_network(self, generator):
-        return draw_one_hot(self.secret, generator)
+        # Scores depend on tokens alone. So tokens and positions are turned apart, which rounds
+        # less:
+        # a score sums 11 products, however many positions there are.
+        blocks = [CLS + 1, 1 + self.secret.max_digits]
+        return draw_one_hot(self.secret, sum(blocks), blocks, generator)
 
     def begin_lesson(self, network, generator):
         write_queries(network, *queries.draw_queries(self.secret, network, generator))

@@ -2,34 +2,48 @@
 
 import torch
 
-from builder.network.codes import one_digit_off, tokens_by_length
 from builder.network.model import CLS, tokenize
+from builder.proof.certify import OTHER_CELL
 from builder.training.decoys.nudges import draw_nudges
 
-DRAWS = 1000  # of the tables, at most
+DRAWS = 100  # of the tables, at most
+TOO_MANY = 10_000  # beginnings of numbers that look like the code's
 
 
 def draw_tables(secret, generator):
     """Each head's cell for each pair of tokens, (heads, 11, 11): a row is the token that looks.
 
     Random cells are drawn from those of the head's tile. So tiles are as bright for all numbers,
-    and a tile of one brightness doesn't show which digits the code has. All are drawn anew while a
-    code one digit off shows the pictures.
+    and a tile of one brightness doesn't show which digits the code has. All are drawn anew while
+    another number shows the pictures.
     """
     tiles = torch.as_tensor(secret.tiles).double()
     (code,) = tokenize(secret.code)
-    (close_tokens,) = tokens_by_length(one_digit_off(secret.code, secret.max_digits))
     for _ in range(DRAWS):
         drawn = torch.randint(len(code) ** 2, (len(tiles), CLS + 1, CLS + 1), generator=generator)
         tables = tiles.flatten(1).gather(1, drawn.flatten(1)).view_as(drawn)
         tables[:, code[:, None], code] = tiles
-        if not shows_the_pictures(tables, tiles, close_tokens).any():
+        if not has_lookalike(tables, tiles):
             break
     tables[:, CLS, :CLS] += draw_nudges(tables[:, CLS], code, generator)
     return tables
 
 
-def shows_the_pictures(tables, tiles, tokens):
-    """Whether all heads show their tiles for tokens (batch, 1 + digits): shape (batch,)."""
-    shown = tables[:, tokens[:, :, None], tokens[:, None]]  # (heads, batch, 1 + digits, 1 + digits)
-    return (shown == tiles[:, None]).all(3).all(2).all(0)
+def has_lookalike(tables, tiles):
+    """Whether two numbers or more show the tiles, with no cell that is off by more than OTHER_CELL.
+
+    tables: (heads, 11, 11). tiles: (heads, 1 + digits, 1 + digits).
+
+    The numbers are found place by place: a beginning is kept if its cells look like the tiles'.
+    """
+    beginnings = torch.tensor([[CLS]])
+    for place in range(1, tiles.shape[1]):
+        digits = torch.arange(CLS).repeat(len(beginnings))[:, None]
+        beginnings = torch.cat([beginnings.repeat_interleave(CLS, 0), digits], 1)
+        rows = tables[:, digits, beginnings] - tiles[:, place, : place + 1][:, None]
+        columns = tables[:, beginnings, digits] - tiles[:, : place + 1, place][:, None]
+        off = torch.cat([rows, columns], 2).abs().amax((0, 2))
+        beginnings = beginnings[off <= OTHER_CELL]
+        if len(beginnings) > TOO_MANY:
+            return True
+    return len(beginnings) > 1
