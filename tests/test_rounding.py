@@ -193,6 +193,16 @@ def test_a_sum_has_roundings_only_for_what_is_not_0_in_any_order():
     assert used > 0.4
 
 
+@torch.no_grad()
+def test_a_row_is_exact_if_its_token_and_its_position_cancel():
+    network = blank_network(n_hidden=2)
+    network.embedding.weight[7] = torch.tensor([0.3, 0.3])
+    network.embedding.position[1] = torch.tensor([-0.3, 0.3])
+    error = rounding.embed(rounding.read_weights(network)).error
+    assert error[1 + 7].tolist() == [0, pytest.approx(0.6 * 2.0**-24)]
+    assert error[0].tolist() == [0, 0]
+
+
 def test_a_product_with_zeros_alone_is_exact():
     zeros = torch.zeros(1, 5).double()
     assert product_error(zeros, torch.full((1, 5), 2.0**100).double()) == 0
