@@ -230,6 +230,31 @@ def test_a_lookalike_is_found_if_and_only_if_there_is_one(seed, heads, digits, l
 
 
 @torch.no_grad()
+def test_all_10_to_the_32_numbers_are_decided_with_a_few_hundred_looks():
+    network = random_network(0, n_hidden=6, n_heads=1, max_digits=32, size=2.0)
+    secret = secret_shown_by(network, "31415926535897932384626433832795")
+    assert find_lookalike(network, secret, 0.25, budget=500) == Lookalike("", decided=True)
+    network.embedding.weight[0] = network.embedding.weight[6]  # neither is the last digit
+    number, decided = find_lookalike(network, secret, 0.25, budget=500)
+    assert decided and number.replace("6", "0") == secret.code.replace("6", "0") != number
+
+
+@torch.no_grad()
+def test_tiles_of_one_picture_are_compared_with_the_heads_that_show_them():
+    network = random_network(3, n_heads=6, max_digits=3)
+    network.arrangement.copy_(torch.tensor([1, 2, 3]))
+    matrices = network.get_attention_matrices(network.embedding(tokenize("470")))
+    (picture,) = network.get_pictures(matrices)[0].tolist()
+    secret = Secret("470", (tuple(map(tuple, picture)),), 3)
+    assert secret.arrangement == (1, 2, 3)
+    assert worst_cell(network, secret) < 1e-5
+    assert find_lookalike(network, secret, 1e-4, MANY) == Lookalike("", decided=True)
+    picture[3], picture[4] = picture[4], picture[3]
+    secret = replace(secret, pictures=(tuple(map(tuple, picture)),))
+    assert worst_cell(network, secret) > 0.1
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("place", range(4))
 @pytest.mark.parametrize("other", [4, 9])
 def test_a_digit_that_shows_the_same_cells_makes_a_lookalike(network, ghost, place, other):
