@@ -48,12 +48,12 @@ def test_another_number_that_shows_the_pictures_is_named(certificate):
 def test_what_was_not_decided_is_said_to_be_so(certificate):
     told = found(certificate, certify.OWN, lookalike=Lookalike("", decided=False))
     assert told.startswith("not decided")
-    assert found(certificate, certify.OWN) == "all of them do, in some head"
+    assert found(certificate, certify.OWN) == "all of them show one"
 
 
 def test_weights_that_differ_are_told(certificate):
     assert found(certificate, certify.SURVIVES, survives=False) == "weights differ, or their order"
-    assert found(certificate, certify.SURVIVES) == "every weight is the same"
+    assert found(certificate, certify.SURVIVES) == "no weight differs"
 
 
 def test_the_worst_cell_is_told_with_what_rounding_can_do(certificate):

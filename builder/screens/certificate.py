@@ -66,12 +66,12 @@ def describe(certificate):
         ),
         certify.OWN: Line(
             "every other number of the code's length shows a wrong cell",
-            f"off by more than {certify.OTHER_CELL}",
+            f"a cell off by more than {certify.OTHER_CELL}",
             _lookalike(certificate.lookalike),
         ),
         certify.SURVIVES: Line(
             "the file that solvers load holds what was certified",
-            "all of it",
+            "every bit alike",
             _survival(certificate.survives),
         ),
         certify.CRISP_TOO: Line(
@@ -99,12 +99,12 @@ def _lookalike(lookalike):
         return f"{lookalike.number} shows the pictures, too"
     if not lookalike.decided:
         return "not decided: too many numbers show parts of the pictures"
-    return "all of them do, in some head"
+    return "all of them show one"
 
 
 def _survival(survives):
     if survives:
-        return "every weight is the same"
+        return "no weight differs"
     return "weights differ, or their order"
 
 
