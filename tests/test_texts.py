@@ -106,6 +106,22 @@ def test_every_text_of_a_puzzle_file_is_looked_through():
         assert "line 1: '07-42' is the code, and solvers read it" in told
 
 
+def test_drawings_and_images_in_a_text_are_no_false_alarm():
+    path = '<svg width="300"><path d="M 0.7 4.2 L 0,7 42 12.0742 10742"/>Hi</svg>'
+    assert refusal(check_text, "letter.svg", path, "0742") is None
+    image = "iVBOR" + "a0742/+A" * 20
+    assert (
+        refusal(check_text, "letter.html", f'<img src="data:image/png;base64,{image}">', "0742")
+        is None
+    )
+    assert refusal(check_text, "letter.ipynb", f'"image/png": "{image}"', "0742") is None
+    for hidden in ('<img alt="0742">', "<!-- 0742 -->", '<a href="x/0742">'):
+        told = refusal(check_text, "letter.html", f"<p>\n{hidden}Hi", "0742")
+        assert told.startswith("letter.html, line 2: '0742'")
+    assert refusal(check_text, "letter.txt", "0<7>42", "0742")
+    assert refusal(check_text, "letter.txt", "3" * 200 + "0742", "0742")
+
+
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"]
 ENCODINGS += ["cp1252", "latin-1", "mac_roman", "cp437", "koi8-r", "iso8859-7"]
 ENCODINGS += ["cp932", "euc_jp", "gb18030", "big5", "euc_kr"]

@@ -4,6 +4,7 @@ import codecs
 import unicodedata
 
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 # What editors of East Asia wrote before UTF-8; they have digits and signs of two bytes.
 LEGACY = ("cp932", "gb18030", "big5", "euc_jp", "euc_kr")
 WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
@@ -23,6 +24,8 @@ def decode(content):
 
 def readings(content):
     """Every text (list) that a file's bytes may stand for. A file that is no text has none."""
+    if content.startswith(UTF_32_MARKS):  # one of them begins like one of UTF-16
+        return [content.decode("utf-32", errors="replace")]
     if content.startswith(UTF_16_MARKS):
         return [content.decode("utf-16", errors="replace")]
     controls = len(content) - len(content.translate(None, CONTROLS))

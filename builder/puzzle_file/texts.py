@@ -13,7 +13,9 @@ from builder.puzzle_file.encoding import readings
 
 SPELLED_OUT = 3  # digits of a code that no text may hold; a shorter one occurs in any text
 # What a reader doesn't see: tags of HTML, and commands of LaTeX and RTF.
-MARKUP = re.compile(r"<[^<>]*>|\\[A-Za-z]+")
+MARKUP = re.compile(r"</?[A-Za-z!?][^<>]*>|\\[A-Za-z]+")
+# An image that stands in a text, as in notebooks, is a long word of letters and digits (base64).
+IMAGE = re.compile(r"[A-Za-z0-9+/=]{100,}")
 # A count in the words of a bundle's README, which authors quote, is not meant as a code.
 COUNT = re.compile(r"\b[1-9][0-9]{0,2}(?:,[0-9]{3})+ (?=(?:parameters|inputs)\b)")
 NEW_NAME = "my-puzzle"
@@ -23,19 +25,21 @@ def check_text(name, text, code):
     """Raises PuzzleError if a text of the author's, which solvers read, holds the code.
 
     It is found as it is, in the digits of any script, and with signs or markup between the digits.
+    In a tag of HTML it is found if it stands alone there, since drawings are full of numbers.
     A code of fewer than SPELLED_OUT digits is found only if the text is nothing else, since it may
     stand anywhere by chance.
     name: what the message calls the text.
     """
-    digits = COUNT.sub(" ", _ascii_digits(text))
+    digits = IMAGE.sub(_numbers, COUNT.sub(" ", _ascii_digits(text)))
     seen = html.unescape(MARKUP.sub(_line_ends, digits))
-    for version in (digits, seen):
-        spelled = _find(version, code)
-        if spelled:
-            line = 1 + version.count("\n", 0, spelled.start())
-            raise PuzzleError(
-                f"{name}, line {line}: {spelled[0]!r} is the code, and solvers read it"
-            )
+    source = seen
+    spelled = _find(seen, code)
+    if not spelled and len(code) >= SPELLED_OUT:
+        source = digits
+        spelled = re.search(rf"(?<![0-9.,]){code}(?![0-9.,])", digits)
+    if spelled:
+        line = 1 + source.count("\n", 0, spelled.start())
+        raise PuzzleError(f"{name}, line {line}: {spelled[0]!r} is the code, and solvers read it")
 
 
 def check_bytes(name, content, code):
@@ -61,6 +65,8 @@ def check_name(path, code):
 
 def _ascii_digits(text):
     """A text with each digit, in whatever script, as an ASCII digit."""
+    if text.isascii():
+        return text
     normal = unicodedata.normalize("NFKC", text)
     return "".join(str(unicodedata.digit(character, character)) for character in normal)
 
@@ -71,6 +77,13 @@ def _find(text, code):
     if len(code) < SPELLED_OUT:
         return re.fullmatch(rf"[\W_]*{spelled}[\W_]*", text)
     return re.search(spelled, text)
+
+
+def _numbers(long_word):
+    """A long word if it is a number, else nothing of it."""
+    if long_word[0].isdigit():
+        return long_word[0]
+    return " "
 
 
 def _line_ends(markup):
