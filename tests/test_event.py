@@ -183,14 +183,17 @@ def test_mistakes_get_one_sentence(party, call, arguments, sentence):
     assert not (party / "party-teams").exists()
 
 
-def test_two_editions_share_no_weights_and_no_examples(party, call, in_this_process):
+def test_two_editions_share_no_weights(party, call, in_this_process):
     """What is drawn differs, although both editions have the same pictures."""
-    call("party.toml", "--teams", "teams.txt")
+    call("party.toml", "--teams", "teams.txt", "--seed", 1)
     one, other = [
         network_of(party / "party-teams" / row.zip_name).state_dict() for row in table(party)[:2]
     ]
     for name, tensor in one.items():
-        if tensor.dim() == 2:
+        if name == "arrangement" or not tensor.any():
+            continue
+        assert not torch.equal(tensor, other[name]), name
+        if tensor.numel() >= 100:
             both = torch.stack([tensor.flatten(), other[name].flatten()])
             assert abs(torch.corrcoef(both)[0, 1]) < 0.35, name
 
