@@ -63,6 +63,7 @@ def photograph_page(bundle, code):
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            "--force-prefers-reduced-motion",
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
             "--window-size=760,1120",

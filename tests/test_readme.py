@@ -2,41 +2,61 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from builder.puzzle_file.secret import Secret
 from tests.helpers import ROOT, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURIOUS = (ROOT / "builder" / "README.md").read_text(encoding="utf-8")
 
 
+WIDE = {**os.environ, "COLUMNS": "80"}
+
+
 def shown(text, output):
-    """Whether the output holds the lines of a text, one below the other, whatever stands at the ends of lines."""
+    """Whether the output holds the lines of a text, one below the other, but for space at ends."""
     lines = [line.rstrip() for line in output.splitlines()]
     wanted = [line.rstrip() for line in text.strip("\n").splitlines()]
     return any(lines[start : start + len(wanted)] == wanted for start in range(len(lines)))
 
 
-def test_the_example_puzzle_is_built_and_shows_what_is_printed(tmp_path, call):
-    (puzzle,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "valentine.toml").write_text(puzzle, encoding="utf-8")
-    for command in re.findall(r"^python -m builder (valentine.*)$", README, re.MULTILINE):
+def build_example(name, folder, call):
+    """Builds the README's puzzle file of this name as the README says. Returns the bundle."""
+    puzzles = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    puzzle = puzzles[("perfume", "valentine").index(name)]
+    (folder / f"{name}.toml").write_text(puzzle, encoding="utf-8")
+    shutil.copy(ROOT / ".readme" / "ghost.png", folder)
+    status, _, error = call(f"{name}.toml")
+    assert (status, error) == (0, "")
+    return folder / name
+
+
+def test_the_first_example_is_built_by_the_commands_that_stand_there(tmp_path, call):
+    build_example("perfume", tmp_path, call)
+    (tmp_path / "teams.txt").write_text("Red\n", encoding="utf-8")
+    commands = re.findall(r"python -m builder (perfume.toml[^`\n]*)", README)
+    assert len(commands) >= 5
+    for command in commands:
         status, _, error = call(*command.split())
-        assert (status, error) == (0, "")
-    assert {"valentine", "valentine.zip", "valentine-sheet.png"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
+        assert (status, error) == (0, ""), command
+    made = {path.name for path in tmp_path.iterdir()}
+    for name in re.findall(r"`(perfume[\w.-]*)/?`", README):
+        assert name in made, name
+
+
+def test_the_second_example_shows_what_is_printed(tmp_path, call):
+    bundle = build_example("valentine", tmp_path, call)
     (picture,) = re.findall(r"```\n(0214: .*?)```", README, re.DOTALL)
-    assert shown(picture, run(tmp_path / "valentine" / "guess.py", "0214").stdout)
-    assert Secret.parse(puzzle.encode()).code in picture
+    assert shown(picture, run(bundle / "guess.py", "0214", env=WIDE).stdout)
 
 
-def test_the_certificate_that_is_shown_is_the_default_puzzles(call):
-    (certificate,) = re.findall(r"```\n(holds  .*?)```", README, re.DOTALL)
+def test_the_certificate_that_is_shown_is_the_default_puzzles(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    (certificate,) = re.findall(r"```\n(holds  .*?)```", CURIOUS, re.DOTALL)
     assert shown(certificate, call("--check")[1])
 
 
@@ -59,28 +79,35 @@ def test_the_top_level_holds_what_it_should():
     assert {name for name in top if not name.startswith(".")} == expected
 
 
-def test_nothing_in_the_builder_imports_the_puzzle_and_imports_go_one_way():
-    floors = [
-        "screens",
-        "bundle",
-        "attacks",
-        "training",
-        "proof",
-        "network",
-        "puzzle_file",
-    ]  # from the top; the files beside them are at the bottom
+FLOORS = [  # from the top; the files beside them, but for errors and words, stand above
+    "screens",
+    "bundle",
+    "attacks",
+    "training",
+    "proof",
+    "network",
+    "puzzle_file",
+]
+
+
+def imports(path):
+    """The modules that a file imports."""
+    text = path.read_text(encoding="utf-8")
+    return set(re.findall(r"^\s*(?:from|import) ([\w.]+)", text, re.MULTILINE))
+
+
+def test_nothing_in_the_builder_imports_the_puzzle():
     for path in (ROOT / "builder").rglob("*.py"):
-        imported = set(
-            re.findall(
-                r"^\s*(?:from|import) ([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE
-            )
-        )
-        assert not any(name.split(".")[0] == "puzzle" for name in imported), path
-        if path.parent.name in floors:
-            above = floors[: floors.index(path.parent.name)]
-            assert not any(
-                name.startswith(f"builder.{floor}") for name in imported for floor in above
-            ), path
+        assert not any(name.split(".")[0] == "puzzle" for name in imports(path)), path
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_go_one_way(floor):
+    above = FLOORS[: FLOORS.index(floor)]
+    forbidden = {f"builder.{name}" for name in [*above, "cli", "commands", "event"]}
+    for path in (ROOT / "builder" / floor).rglob("*.py"):
+        for name in imports(path):
+            assert ".".join(name.split(".")[:2]) not in forbidden, (path, name)
 
 
 @pytest.mark.slow
