@@ -42,11 +42,11 @@ def run(arguments):
     choices = resolve(wanted)
     check_names(choices, secret)
     with delayed_interrupt():  # torch takes a second, so mistakes above need not wait for it
-        from builder import commands, event
-    if choices.teams:
-        event.run(choices, secret)
-    else:
-        commands.run(choices, secret)
+        if choices.teams:
+            from builder import event as task
+        else:
+            from builder import commands as task
+    task.run(choices, secret)
 
 
 class Parser(ArgumentParser):
