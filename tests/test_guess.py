@@ -127,16 +127,29 @@ def without(packages, *arguments, **options):
     return run("-c", HIDE.format(packages=packages, arguments=arguments), **options)
 
 
-@pytest.mark.parametrize("package", ["torch", "rich", "matplotlib"])
-def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, package):
-    told = sentence(without([package], "1", "--save", "x.png", cwd=tmp_path))
+def missing(package):
     command = f'"{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
-    assert told == f"guess.py: {package} is missing: {command}\n"
-    assert not list(tmp_path.iterdir())
+    return f"guess.py: {package} is missing: {command}\n"
 
 
-def test_numbers_in_json_need_no_rich(tmp_path):
-    assert '"number": "1"' in without(["rich", "matplotlib"], "1", "--json", cwd=tmp_path).stdout
+@pytest.mark.parametrize("package", ["torch", "matplotlib"])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    ask, tmp_path, monkeypatch, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    status, _, error = ask("1", "--save", str(tmp_path / "x.png"))
+    assert (status, error) == (2, missing(package)) and not list(tmp_path.iterdir())
+
+
+def test_only_pictures_need_rich_and_only_a_sheet_needs_matplotlib():
+    assert sentence(without(["rich"], "1")) == missing("rich")
+    assert '"number": "1"' in without(["rich", "matplotlib"], "1", "--json").stdout
+
+
+def test_a_remedy_that_cannot_help_is_not_offered(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert "pip" not in script.remedy("torch") and "pip" in script.remedy("rich")
 
 
 def test_help_and_typos_do_not_wait_for_packages():
