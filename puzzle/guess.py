@@ -213,7 +213,8 @@ def check_save(path, numbers):
 def save(answers, path):
     """Saves answers as a sheet. Raises GuessError, and then nothing has changed."""
     try:
-        run_file("heatmap.py").save_sheet(read_title(), answers, path)
+        heatmap = run_file("heatmap.py")
+        heatmap.save_sheet(read_title(), answers, path, has_progress=is_terminal(sys.stderr))
     except OSError as error:
         raise GuessError(f"{path} cannot be saved: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -252,8 +253,11 @@ def is_typed():
 
 
 def is_terminal(stream):
-    """Whether a person is at the other end of a stream, which is None if it was closed."""
-    return stream is not None and not stream.closed and stream.isatty()
+    """Whether a person is at the other end of a stream."""
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # there is none, it is a program's own, or it is closed
+        return False
 
 
 def read_line():
@@ -268,7 +272,7 @@ def read_line():
 
 def open_input():
     """The standard input. PowerShell writes UTF-16, and a file may begin with a byte order mark."""
-    if sys.stdin is None or sys.stdin.closed:
+    if getattr(sys.stdin, "closed", sys.stdin is None):
         raise GuessError("no number is given: python guess.py NUMBER")
     if hasattr(getattr(sys.stdin, "buffer", None), "peek"):
         encoding = "utf-8-sig"

@@ -8,7 +8,6 @@ import contextlib
 import io
 import math
 import os
-import sys
 
 from rich.columns import Columns
 from rich.console import Console
@@ -232,11 +231,11 @@ LEGIBLE = 12  # smaller cells have no tokens at their sides
 DARK, GREY, GREEN = "#222222", "#777777", "#1a7f37"
 
 
-def save_sheet(title, answers, path):
+def save_sheet(title, answers, path, has_progress=False):
     """Saves answers as .png, .svg or .pdf. Raises OSError, and then nothing has changed."""
     matplotlib = import_matplotlib()
     content = io.BytesIO()
-    progress = Console(stderr=True, quiet=sys.stderr is None or not sys.stderr.isatty())
+    progress = Console(stderr=True, quiet=not has_progress)
     with matplotlib.rc_context(), progress.status("drawing") as status:
         matplotlib.rcdefaults()  # what a solver has set for other drawings isn't meant for this
         sheet = Sheet(title, answers)

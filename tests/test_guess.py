@@ -371,6 +371,33 @@ def test_it_answers_if_the_output_or_the_input_is_closed(ask, monkeypatch, tmp_p
     assert ask(lines=b"4711")[0] == 0
 
 
+class Log:
+    """What a program may put in the place of its output."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_it_answers_into_whatever_stands_in_the_place_of_the_output(ask, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stderr", Log())
+    with redirect_stdout(Log()) as log:
+        assert ask("12", "--save", str(tmp_path / "x.png"))[0] == 0
+        monkeypatch.setattr(sys, "stdin", Typed("4711\n"))
+        assert ask(lines=None)[0] == 0
+    assert answered(log.text) == [("12", "0"), ("4711", "0")]
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdin", closed)
+    assert ask(lines=None)[0] == 2
+    assert sys.stderr.text.endswith("guess.py: no number is given: python guess.py NUMBER\n")
+
+
 def test_the_prompt_does_not_go_into_a_file_of_answers(ask, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Typed("4711\nhelp\n12x\n1, 2\n"))
     status, output, error = ask(lines=None)
