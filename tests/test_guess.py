@@ -313,6 +313,7 @@ def test_a_sheet_looks_the_same_whatever_a_solver_has_set_for_matplotlib(ask, tm
     assert (imread(tmp_path / "plain.png") == imread(tmp_path / "set.png")).all()
 
 
+@pytest.mark.slow
 def test_settings_that_are_no_text_are_named(tmp_path):
     (tmp_path / "matplotlibrc").write_text("image.origin: lower", encoding="utf-16")
     ran = run(GUESS, "4711", "--save", "x.png", cwd=tmp_path)

@@ -3,9 +3,12 @@
 import io
 import re
 
+import cv2
 import numpy
 import pytest
+import segno
 import torch
+import zxingcpp
 from matplotlib import colormaps
 from matplotlib.image import imread
 from rich.console import Console
@@ -249,7 +252,6 @@ def test_a_console_that_does_not_know_its_width_has_80_columns(monkeypatch, colu
 @pytest.fixture(scope="session")
 def printed():
     """The network's answers to 2013, whose picture is a QR code, and to a wrong number."""
-    segno = pytest.importorskip("segno")
     code = segno.make(PRINTED, error="l", boost_error=False, micro=False)
     picture = tuple(
         tuple(0.0 if dark else 1.0 for dark in row) for row in code.matrix_iter(border=2)
@@ -261,8 +263,6 @@ def printed():
 
 def read_by_all(image):
     """What two readers of QR codes read in an image, an array (rows, columns, 3)."""
-    cv2 = pytest.importorskip("cv2")
-    zxingcpp = pytest.importorskip("zxingcpp")
     image = numpy.ascontiguousarray(image)
     return [
         found.text for found in zxingcpp.read_barcodes(image)
@@ -344,7 +344,7 @@ def test_a_sheet_of_several_tiles_has_no_tokens():
 
 @pytest.mark.parametrize(
     ("heads", "digits", "times"),
-    [(1, 1, 2), (3, 4, 1), (3, 5, 7), (5, 12, 1), (8, 16, 3), (1, 32, 1)],
+    [(1, 1, 2), (3, 4, 1), (3, 5, 7), (5, 12, 1), (8, 16, 1), (1, 32, 1)],
 )
 def test_no_text_on_a_sheet_lies_over_another_or_over_a_picture_or_the_edge(heads, digits, times):
     code = ("0123456789" * 4)[:digits]
