@@ -7,7 +7,7 @@ import torch
 
 from builder.network.model import CLS
 
-SECONDS = 0.02  # a batch that takes so long shows how fast the network is
+SECONDS = 0.05  # a batch that takes so long shows how fast the network is
 
 
 def count_candidates(secret, digits):

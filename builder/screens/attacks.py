@@ -32,7 +32,6 @@ NEEDS = {
     BRUTE_FORCE: "a program that tries all numbers",
 }
 
-
 # How the verdict names the ways in of programs.
 WAYS = {
     EXCHANGES: "exchanging digits",
@@ -90,10 +89,10 @@ def _with_decoys(verdict):
     costs = _costs(verdict)
     if not costs:
         return _opening(verdict)
-    (way, cost), *others = costs.items()
-    line = f"{_opening(verdict)}; {way} takes {cost}"
-    for way, cost in others:
-        line += f", {way} {cost}"
+    (first, price), *others = costs.items()
+    line = f"{_opening(verdict)}; {first} takes {price}"
+    for way, price in others:
+        line += f", {way} {price}"
     return line
 
 
