@@ -19,13 +19,14 @@ def run(*command, cwd=ROOT, **options):
 
     Returns the finished process, its output as text.
     """
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run(
         [sys.executable, "-W", "error", *map(str, command)],
         cwd=cwd,
         capture_output=True,
         encoding="utf-8",
         timeout=300,
-        stdin=options.pop("stdin", subprocess.DEVNULL if "input" not in options else None),
         **options,
     )
 

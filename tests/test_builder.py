@@ -119,7 +119,8 @@ def test_a_build_names_the_page_and_the_next_two_commands_with_spaces_and_quotes
     tiny.rename(tmp_path / "it's mine.toml")
     lines = call("it's mine.toml")[1].splitlines()
     page = os.path.join("it's mine", "try.html")
-    assert lines[-3] == f"open it: {page}, in a browser" and os.path.isfile(page)
+    assert lines[-3] == f"open it: {page}, in a browser"
+    assert os.path.isfile(page)
     words = shlex.split(lines[-2].removeprefix("try it: "))
     assert words == ["python", os.path.join("it's mine", "guess.py")]
     words = shlex.split(lines[-1].removeprefix("pack it: "))

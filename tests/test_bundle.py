@@ -86,7 +86,8 @@ def test_a_full_disk_changes_nothing_and_leaves_nothing_behind(tmp_path, monkeyp
         told = f"{name} cannot be written: No space left on device; nothing was changed"
         with pytest.raises(Failure, match=told):
             files.write_files(tmp_path / name, NEW)
-    assert os.listdir(tmp_path) == ["old"] and content(tmp_path / "old") == OLD
+    assert os.listdir(tmp_path) == ["old"]
+    assert content(tmp_path / "old") == OLD
 
 
 def test_a_failure_between_two_files_says_that_some_are_new(tmp_path, monkeypatch):
@@ -324,7 +325,8 @@ def test_what_was_packed_unpacks_and_answers(ghost, party, tmp_path):
         } == {(3, 0o644)}
         archive.extractall(tmp_path / "ein Ordner für Gäste")
     guessed = run("guess.py", "4711", cwd=tmp_path / "ein Ordner für Gäste" / "party")
-    assert guessed.returncode == 0 and "4711" in guessed.stdout, guessed.stderr
+    assert guessed.returncode == 0, guessed.stderr
+    assert "4711" in guessed.stdout
 
 
 def test_one_bundle_packs_to_the_same_bytes_wherever_and_whenever(ghost, party, tmp_path):
