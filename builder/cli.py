@@ -170,8 +170,10 @@ class Choices:
 
     def command(self, *options):
         """The command, as one would type it, that does something with this puzzle."""
-        words = [] if self.is_default else [short_path(self.puzzle)]
-        return f"{started_as()} {quote([*words, *options])}".strip()
+        words = list(options)
+        if not self.is_default or puzzle_file_here():
+            words.insert(0, short_path(self.puzzle))
+        return f"{started_as()} {quote(words)}".strip()
 
 
 def resolve(wanted):
@@ -197,7 +199,7 @@ def resolve(wanted):
     notebook = bundle.with_name(f"{bundle.name}-walkthrough.ipynb")
     walkthrough = output_file("--walkthrough", wanted.walkthrough, notebook)
     if not named and not wanted.puzzle and (zip_file or sheet or walkthrough or wanted.teams):
-        check_default_is_meant()
+        check_no_other_is_meant()
     return Choices(
         puzzle=puzzle,
         is_default=is_default,
@@ -286,15 +288,23 @@ def check_names(choices, secret):
         raise PuzzleError(f"{error}: rename {puzzle}, or name a folder with --out") from error
 
 
-def check_default_is_meant():
+def check_no_other_is_meant():
     """Raises PuzzleError if a puzzle file lies in the current folder, and none was named."""
-    for found in sorted(Path().glob("*.toml")):
-        if found.is_file() and is_puzzle_file(found.read_bytes()):
-            raise PuzzleError(
-                f"this would hand out the default puzzle, and {found} lies here:"
-                f" {started_as()} {quote([str(found), '--check', '--zip'])} packs yours;"
-                f" name {short_path(GHOST)} if you mean the default"
-            )
+    found = puzzle_file_here()
+    if found:
+        raise PuzzleError(
+            f"this would hand out the default puzzle, and {found} lies here:"
+            f" {started_as()} {quote([str(found), '--check', '--zip'])} packs yours;"
+            f" name {short_path(GHOST)} if you mean the default"
+        )
+
+
+def puzzle_file_here():
+    """The first puzzle file in the current folder, or None."""
+    for path in sorted(Path().glob("*.toml")):
+        if path.is_file() and is_puzzle_file(path.read_bytes()):
+            return path
+    return None
 
 
 def write_new(wanted):

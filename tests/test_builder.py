@@ -129,6 +129,15 @@ def test_a_build_names_the_page_and_the_next_two_commands_with_spaces_and_quotes
     assert (tmp_path / "it's mine.zip").is_file()
 
 
+def test_the_default_puzzles_next_command_works_beside_another_puzzle_file(tiny, tmp_path, call):
+    folder = shutil.copytree(PUZZLE, tmp_path / "party")
+    assert tiny.exists()
+    lines = call("--check", folder)[1].splitlines()
+    words = shlex.split(lines[-1].removeprefix("pack it: "))
+    assert words[3:5] == [str(GHOST), "--check"]
+    assert call(*words[3:])[0] == 0
+
+
 def test_a_bundle_lands_beside_its_puzzle_file(tiny, tmp_path, call):
     (tmp_path / "puzzles").mkdir()
     tiny.rename(tmp_path / "puzzles" / "tiny.toml")
