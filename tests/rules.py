@@ -1,9 +1,13 @@
 """What single weights say about the code: python -m tests.rules
 
-A rule looks at the embedding and one other tensor or layer, the same one of every head. It scores every digit at every
-position: by a norm, a dot product, a place along a singular vector. The largest score names the digit, or the smallest.
-No rule asks the network, and none composes two layers. So what rules name beyond chance, the weights tell without being
-understood. Chance is what the best of as many rules names of codes drawn anew.
+A rule looks at the embedding and one other tensor or layer, the same one of every head. It scores
+every digit at every position: by a norm, a dot product, a place along a singular vector. The
+largest score names the digit, or the smallest. Scores of all heads are added, so many heads would
+bring a small leak to light.
+
+No rule asks the network, and none composes two layers. So what rules name beyond chance, the
+weights tell without being understood. Chance is what the best of as many rules names of codes
+drawn anew.
 """
 
 import argparse
@@ -17,15 +21,18 @@ from builder.network.model import CLS
 from builder.network.weights import load
 from builder.puzzle_file.code import DIGITS
 from builder.training.train import train
-from tests.sweep import draw
+from tests.sweep import draw, draw_tiles
 
-PUZZLES = 40
+PUZZLES = 20  # with few heads, and as many with decoys
+TILES = (5, 24), (8, 16)  # tiles down and across, and puzzles with so many
 REDRAWN = 200  # times that the codes are drawn anew
 LONG = 6  # digits of a code that no rule may name whole
 
 
 def vector_rules(name, vectors):
-    """Rules on vectors, (positions, 11, size) with CLS's own at [0, CLS]: names and scores (positions - 1, 10)."""
+    """Rules on vectors, (positions, 11, size) with CLS's own at [0, CLS]: names and scores
+    (positions - 1, 10).
+    """
     own, digits = vectors[0, CLS], vectors[1:, :CLS]
     centred = digits - digits.mean((0, 1))
     whitened = centred @ torch.linalg.pinv(
@@ -66,7 +73,9 @@ def matrix_rules(name, matrix, embedding):
 
 
 def rules(network):
-    """Every rule: its name, in which * stands for the number of a head, and its scores, (max_digits, 10)."""
+    """Every rule: its name, in which * stands for the number of a head, and its scores,
+    (max_digits, 10).
+    """
     weights = {name: tensor.double() for name, tensor in network.state_dict().items()}
     table, position = weights.pop("embedding.weight"), weights.pop("embedding.position")
     embedding = table + position[:, None]  # (positions, 11, n_hidden)
@@ -91,7 +100,8 @@ def rules(network):
 
 
 def named(built):
-    """The digits that each rule names, those of all codes in a row: {rule: (digits,)}. Scores of heads are added.
+    """The digits that each rule names, those of all codes in a row: {rule: (digits,)}. Scores of
+    heads are added.
 
     built: pairs of a network and its secret. Rules that don't fit every network are left out.
     """
@@ -126,7 +136,9 @@ def share_named(networks_and_secrets):
 
 
 def share_by_chance(answers, secrets, seed=0):
-    """What the best rule names of codes drawn anew: the mean share of digits, and the largest, of REDRAWN times."""
+    """What the best rule names of codes drawn anew: the mean share of digits, and the largest, of
+    REDRAWN times.
+    """
     dice = random.Random(seed)
     codes = torch.stack(
         [digits_of(draw_code(dice, secret) for secret in secrets) for _ in range(REDRAWN)]
@@ -141,26 +153,45 @@ def draw_code(dice, secret):
     return "".join(dice.sample(DIGITS, digits) if secret.decoys else dice.choices(DIGITS, k=digits))
 
 
-def build():
-    """Draws random puzzles and builds them: every second one with decoys, 4 to 8 digits and 2 pictures or more."""
-    dice = random.Random(0)
-    for number in range(PUZZLES):
-        decoys = number % 2 == 0
-        digits = dice.randint(4, 8 if decoys else 12)
-        secret = draw(dice, digits, max(5, digits), heads=dice.randint(2, 4) if decoys else None)
-        secret = replace(secret, decoys=decoys)
-        secret = replace(secret, code=draw_code(dice, secret))
+def build(secrets):
+    """Trains the networks of secrets: pairs of a network and its secret."""
+    for secret in secrets:
         *_, last = train(secret)
         yield load(last.certificate.weights), secret
 
 
+def groups():
+    """Groups of random puzzles: titles and lists of secrets."""
+    dice = random.Random(0)
+    plain, with_decoys = [], []
+    for _ in range(PUZZLES):
+        digits = dice.randint(4, 12)
+        plain.append(draw(dice, digits, max(5, digits)))
+        digits = dice.randint(4, 8)
+        heads = dice.randint(2, 4)
+        with_decoys.append(draw(dice, digits, max(5, digits), heads, decoys=True))
+    drawn = {"1 to 4 heads": plain, "2 to 4 heads with decoys": with_decoys}
+    for tiles, count in TILES:
+        sizes = [dice.randint(4, 6) for _ in range(count)]
+        title = f"{tiles * tiles} heads"
+        drawn[title] = [draw_tiles(dice, digits, tiles) for digits in sizes]
+        title += " with decoys"
+        drawn[title] = [draw_tiles(dice, digits, tiles, decoys=True) for digits in sizes]
+    for title, secrets in drawn.items():
+        # The codes of the sweep have repeated digits too often, which are named whole by chance.
+        yield title, [replace(secret, code=draw_code(dice, secret)) for secret in secrets]
+
+
 def show(title, built):
-    """Prints what the best rule of each tensor names, beside chance, and the codes that a rule names whole."""
+    """Prints what the best rule of each tensor names, beside chance, and the codes that a rule
+    names whole.
+    """
     answers, shares, secrets = named(built), share_named(built), [secret for _, secret in built]
     mean, largest = share_by_chance(answers, secrets)
     print(f"\n{title}: {len(built)} puzzles, {len(answers)} rules")
     print(
-        f"by chance, the best of them names {mean:.0%} of the digits, and {largest:.0%} once in {REDRAWN} times"
+        f"by chance, the best of them names {mean:.0%} of the digits, "
+        f"and {largest:.0%} once in {REDRAWN} times"
     )
     best, whole = {}, {}
     for rule in shares:
@@ -179,9 +210,8 @@ def main():
         prog="python -m tests.rules", description=__doc__.splitlines()[0]
     ).parse_args()
     torch.set_num_threads(1)
-    built = list(track(build(), "building puzzles", total=PUZZLES))
-    for title, decoys in (("without decoys", False), ("with decoys", True)):
-        show(title, [(network, secret) for network, secret in built if secret.decoys == decoys])
+    for title, secrets in groups():
+        show(title, list(track(build(secrets), title, total=len(secrets))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""With decoys every number shows crisp pictures, and nothing in them tells the right one from others."""
+"""With decoys every number shows crisp cells, and they don't tell the right one from others."""
 
 import itertools
 from dataclasses import replace
@@ -12,7 +12,16 @@ from builder.network.model import CLS, tokenize
 from builder.network.weights import load
 from builder.proof.certify import CELL, cell_errors
 from builder.puzzle_file.secret import Secret
-from builder.training.decoys.nudges import ideal_votes, vote_range
+from builder.training.decoys.nudges import (
+    APART,
+    NUDGE,
+    VOTE_RANGE,
+    draw_nudges,
+    ideal_votes,
+    smallest_distance,
+    vote_range,
+)
+from builder.training.decoys.tables import draw_tables, has_lookalike
 from builder.training.train import train
 from tests.helpers import GHOST, random_pictures
 from tests.oracle import all_tokens
@@ -120,7 +129,7 @@ def test_other_seeds_and_other_codes_draw_other_decoys(ghost):
 
 @pytest.mark.parametrize("digits", [1, 2, 4, 5])
 def test_ideal_votes_make_every_wrong_code_of_the_same_digits_cost_1_or_more(digits):
-    """All such codes are tried: wrong digits, or the last ones left out (all of them, too), or both."""
+    """All such codes are tried: wrong digits, the last ones left out (or all of them), or both."""
     scores = torch.randn(1, 1 + digits, generator=torch.Generator().manual_seed(digits)).double()
     (votes,), (cls_vote,) = ideal_votes(scores)
     cls_look, *looks = scores[0].exp().tolist()
@@ -149,6 +158,73 @@ def test_the_range_of_votes_is_that_of_the_ideal_ones_for_a_logit_that_is_1_lowe
     every = [*votes.flatten().tolist(), cls_vote.item()]
     expected = (max(every) - min(every)) * scores.exp().sum().item()
     assert vote_range(scores).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("heads", "digits"), [(2, 4), (3, 6), (4, 8)])
+def test_the_first_nudges_that_are_good_enough_are_taken_and_not_the_best(heads, digits):
+    """The best ones would tell the digits of the code: those that are far apart for CLS."""
+    generator = torch.Generator().manual_seed(0)
+    distances = []
+    for _ in range(8):
+        cells = torch.zeros(heads, 1 + CLS, dtype=torch.float64)
+        others = torch.randperm(CLS, generator=generator)[:digits]
+        code = torch.cat([torch.tensor([CLS]), others])
+        nudges = draw_nudges(cells, code, generator)
+        assert nudges.shape == (heads, CLS)
+        assert nudges.abs().max() <= NUDGE
+        distances.append(smallest_distance(nudges[None, :, others]).item())
+    assert min(distances) > 0.5 * NUDGE
+    assert sum(distances) / len(distances) < 1.7 * NUDGE
+
+
+def test_nudges_of_one_head_keep_its_votes_within_the_range_of_float32_if_they_can():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        cells = torch.randint(2, (1, 1 + CLS), generator=generator).double()
+        code = torch.cat([torch.tensor([CLS]), torch.randperm(CLS, generator=generator)[:4]])
+        nudges = draw_nudges(cells, code, generator)
+        scores = cells.clone()
+        scores[:, :CLS] += nudges
+        assert vote_range(scores[:, code]).item() <= VOTE_RANGE
+
+
+def test_a_number_that_shows_the_pictures_is_noticed_wherever_its_digits_differ():
+    tiles = torch.tensor([[[0.0, 1, 0], [1, 0, 0], [0, 1, 1]]])
+    tables = torch.full((1, 11, 11), 0.5)
+    code = torch.tensor([CLS, 2, 7])
+    tables[:, code[:, None], code] = tiles
+    assert not has_lookalike(tables, tiles)
+    other = torch.tensor([CLS, 9, 3])  # both of its digits are others
+    tables[:, other[:, None], other] = tiles
+    assert has_lookalike(tables, tiles)
+    tables[0, 3, 9] = 0.7  # 0.3 from the tile's cell
+    assert not has_lookalike(tables, tiles)
+    tables[0, 3, 9] = 0.8  # 0.2 from it
+    assert has_lookalike(tables, tiles)
+
+
+def test_other_cells_are_drawn_from_those_of_the_heads_own_tile():
+    picture = ((0.3, 0.3, 0.3, 0.0, 1.0, 0.5),) * 3
+    secret = Secret("05", (picture,), 5, decoys=True)
+    tables = draw_tables(secret, torch.Generator().manual_seed(0))
+    flat, busy = tables[:, :CLS]
+    assert (flat == 0.3).all()
+    assert set(busy.unique().tolist()) == {0.0, 0.5, 1.0}
+
+
+def test_grey_pictures_of_many_tiles_have_decoys():
+    dice = torch.Generator().manual_seed(0)
+    cells = torch.randint(11, (15, 20), generator=dice) / 10
+    picture = tuple(map(tuple, (cells * 10).round().div(10).double().tolist()))
+    secret = Secret("4071", (picture,), 6, decoys=True)
+    *_, last = train(secret)
+    assert last.succeeds
+    assert last.certificate.crisp == 1
+    network = load(last.certificate.weights)
+    for tokens in (tokenize("4071"), tokenize("99"), tokenize("123456")):
+        tenths = 10 * matrices(network, tokens)
+        assert (tenths - tenths.round()).abs().max() <= 10 * CELL
+    assert cell_errors(network, secret, tokenize("4071")).max() <= CELL
 
 
 @pytest.mark.slow

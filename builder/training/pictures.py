@@ -36,7 +36,7 @@ def draw_queries(secret, network, generator):
     every = vectors[1:, :CLS].flatten(0, 1)  # (10 * max_digits, n): every digit at every position
     line = SPACING * torch.randperm(CLS, generator=generator).double()
     weights, biases = [], []
-    for tile in torch.as_tensor(secret.tiles).double():
+    for tile in torch.tensor(secret.tiles, dtype=torch.float64):
         score = score_query(secret, right, every, tile[0], line)
         weight, bias = draw_query_layer(right, every, tile, score, generator)
         weights.append(weight)

@@ -12,7 +12,7 @@ import torch
 
 DECAYS = [0.1 / 4**i for i in range(20)]
 RAISED = 4.0  # the factor by which the decay grows while weights approach a target
-ITERATIONS = 50  # of Newton's method, at most for one weight decay
+ITERATIONS = 100  # of Newton's method, at most for one weight decay
 CONVERGED = 1e-10  # the slope along a step after which one more step reaches the limits of float64
 HALVINGS = 20  # of a step, at most
 UNIT = 2.0**-10  # weights are multiples of it

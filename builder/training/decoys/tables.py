@@ -17,7 +17,7 @@ def draw_tables(secret, generator):
     and a tile of one brightness doesn't show which digits the code has. All are drawn anew while
     another number shows the pictures.
     """
-    tiles = torch.as_tensor(secret.tiles).double()
+    tiles = torch.tensor(secret.tiles, dtype=torch.float64)
     (code,) = tokenize(secret.code)
     for _ in range(DRAWS):
         drawn = torch.randint(len(code) ** 2, (len(tiles), CLS + 1, CLS + 1), generator=generator)
