@@ -81,8 +81,8 @@ class Layer(NamedTuple):
 
     def own_error(self, size):
         """The error that the layer adds, for rows of these sizes."""
-        bias_is_a_weight_of_1 = torch.cat([self.weight, self.bias[..., None]], dim=-1)
-        return product_error(pad(size, (0, 1), value=1.0), bias_is_a_weight_of_1.abs())
+        weight_and_bias = torch.cat([self.weight, self.bias[..., None]], dim=-1)
+        return product_error(pad(size, (0, 1), value=1.0), weight_and_bias.abs())
 
 
 class Weights(NamedTuple):
