@@ -181,11 +181,24 @@ def test_the_right_number_has_as_much_room_as_a_wrong_one():
             assert max(map(len, lines)) <= 64 and len(lines) >= 32
 
 
+def test_the_last_of_an_odd_number_of_rows_is_blank_without_colours_if_it_is_dark():
+    picture = torch.eye(33)[:, :32]  # the last row is dark
+    on = console(40, force_terminal=True, color_system="truecolor", no_color=True)
+    assert copied(shown(Heatmap("x", picture), on)).splitlines()[16:18] == [30 * " " + "▀▄", ""]
+
+
 def test_a_picture_wider_than_the_console_is_shown_in_means_of_blocks_and_says_so():
     picture = torch.zeros(64, 64)
     picture[:32, :32] = 1.0
     lines = shown(Heatmap("x", picture), console(40)).splitlines()
     assert lines == ["x", *["█" * 16] * 8, *[""] * 8, "0.00 to 1.00, 2 x 2 cells in one"]
+
+
+def test_blocks_at_the_edge_may_be_smaller_and_are_means_all_the_same():
+    picture = torch.zeros(63, 63)
+    picture[:, 62] = 1.0
+    lines = shown(Heatmap("x", picture), console(40)).splitlines()
+    assert lines[1:17] == [" " * 31 + "█"] * 16
 
 
 def test_a_picture_of_one_head_has_its_tokens_at_its_sides_in_half_cells_too():
