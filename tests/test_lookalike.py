@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builder.errors import PuzzleError
 from builder.proof import certify
-from builder.puzzle_file.lookalike import LIMIT, find_lookalike
+from builder.puzzle_file.lookalike import LIMIT, expect_lookalikes, find_lookalike
 from builder.puzzle_file.secret import Secret
 
 
@@ -131,6 +131,30 @@ def test_grey_cells_that_differ_by_two_tenths_look_alike_and_by_three_do_not():
 def test_one_digit_needs_a_picture_in_which_something_is_seen(picture):
     assert "every number would look like the code" in refusal(puzzle("7", picture))
     assert Secret.parse(puzzle("7", picture, "#. .#").encode())
+
+
+def test_a_picture_in_which_hardly_anything_is_seen_is_refused():
+    told = refusal(puzzle("201", "#### #### ###. ####"))
+    assert told.startswith("decoys need pictures in which more is to be seen: so many cells are")
+    assert Secret.parse(puzzle("201", "#### #### ###. ####", ".#.# ##.. ..#. #.##").encode())
+
+
+@given(st.lists(TENTHS, min_size=4, max_size=4), st.integers(1, 2))
+def test_the_number_of_lookalikes_is_what_drawing_cells_gives(cells, heads):
+    """Of one digit: nine others, each with three drawn cells in every head."""
+    tile = make_tile(1, lambda row, column: cells[2 * row + column])
+    own = (tile[0][1], tile[1][0], tile[1][1])
+    draws = list(itertools.product(cells, repeat=3))
+    alike = sum(looks_like([draw], [own]) for draw in draws)
+    expected = 9 * (alike / len(draws)) ** heads
+    assert expect_lookalikes([tile] * heads) == pytest.approx(expected)
+
+
+def test_digits_at_their_own_places_leave_fewer_cells_to_chance():
+    """Two digits: both wrong, or one of them, which leaves three of the eight cells known."""
+    tile = ((1, 0, 0), (0, 0, 0), (0, 0, 0))
+    dark = 8 / 9
+    assert expect_lookalikes([tile]) == pytest.approx(81 * dark**8 + 2 * 9 * dark**5)
 
 
 def test_more_digits_than_there_are_cannot_have_decoys():

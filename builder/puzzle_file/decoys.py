@@ -2,9 +2,10 @@
 
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import DIGITS
-from builder.puzzle_file.lookalike import LIMIT, find_lookalike, find_remedy
+from builder.puzzle_file.lookalike import LIMIT, expect_lookalikes, find_lookalike, find_remedy
 
 DIGITS_OF_ONE_HEAD = 7  # at most; with 8 float32 is too coarse for most pictures
+MOST_EXPECTED = 30  # lookalikes; if more are to be expected, hardly any draw has none
 FEWEST_DIGITS_OF_SUMMITS = 4
 FEWEST_HEADS_OF_SUMMITS = 3
 
@@ -35,6 +36,11 @@ def check_decoys(code, tiles):
         raise PuzzleError(
             f"decoys are not possible, because {number} would show the same pictures as {code}: "
             f"{_remedy(tiles, other)}, or leave decoys out"
+        )
+    if expect_lookalikes(tiles) > MOST_EXPECTED:
+        raise PuzzleError(
+            "decoys need pictures in which more is to be seen: so many cells are alike that other "
+            "numbers would show them, too; draw more, add a picture, or leave decoys out"
         )
 
 

@@ -5,6 +5,11 @@ shows cells of the pictures, each at a place that follows from the number's digi
 code does not use see cells that training draws, and draws anew until they differ.
 """
 
+from itertools import chain, combinations
+from math import exp, log
+
+from builder.puzzle_file.code import DIGITS
+
 LIMIT = 0.25  # cells that differ by no more than this look alike, as the certificate has it
 MOST_REMEDIES = 3
 
@@ -42,6 +47,46 @@ def find_remedy(tiles, lookalike):
         if find_lookalike((changed, *others)) is None:
             return column, value
     return None
+
+
+def expect_lookalikes(tiles):
+    """How many lookalikes with digits that the code does not use are to be expected: a float.
+
+    Cells of such digits are drawn from the tile's own. So a cell looks like another one as often as
+    the tile's cells do. The numbers are counted by the places at which they have the right digit.
+    """
+    size = len(tiles[0])
+    logs = _log_shares(tiles)
+    expected = 0
+    for right in _subsets(range(1, size)):
+        if len(right) == size - 1:
+            continue
+        known = {0, *right}
+        wrong = size - 1 - len(right)
+        log_share = wrong * log(len(DIGITS) - 1)
+        for row in range(size):
+            for column in range(size):
+                if row not in known or column not in known:
+                    log_share += logs[row][column]
+        expected += exp(log_share)
+    return expected
+
+
+def _subsets(places):
+    return chain.from_iterable(combinations(places, count) for count in range(len(places) + 1))
+
+
+def _log_shares(tiles):
+    """For each row and column, the logarithm of how often drawn cells of all heads look alike."""
+    places = range(len(tiles[0]))
+    logs = [[0.0 for _ in places] for _ in places]
+    for tile in tiles:
+        cells = [cell for row in tile for cell in row]
+        for row in places:
+            for column in places:
+                alike = sum(abs(cell - tile[row][column]) <= LIMIT for cell in cells)
+                logs[row][column] += log(alike / len(cells))
+    return logs
 
 
 def _find_partners(tiles):
