@@ -35,14 +35,23 @@ def main():
         return complain(error, error.status)
     except KeyboardInterrupt:
         return complain("interrupted; --check says whether the bundle is whole", INTERRUPTED)
-    except ModuleNotFoundError as error:
-        if error.name.startswith("builder"):
-            return complain(f"{error.name} is missing: clone the project again", MISTAKE)
-        command = quote([sys.executable, "-m", "pip", "install", str(ROOT)])
-        return complain(f"{error.name} is not installed: {command}", MISTAKE)
+    except ImportError as error:
+        return complain(remedy(error), MISTAKE)
     except OSError as error:
         sys.stdout = None  # otherwise Python tries to write the rest when it ends
         return complain(f"{error.filename or 'the output'}: {error.strerror or error}", FAILED)
+
+
+def remedy(error):
+    """What an author does about an import that failed, in one sentence."""
+    name = error.name or "a package"
+    if name.startswith("builder"):
+        return f"{name} is missing: clone the project again"
+    command = [sys.executable, "-m", "pip", "install", str(ROOT)]
+    if isinstance(error, ModuleNotFoundError):
+        return f"{name} is not installed: {quote(command)}"
+    reason = str(error).partition("\n")[0]
+    return f"{name} is damaged ({reason}): {quote([*command, '--force-reinstall'])}"
 
 
 def complain(message, status):

@@ -19,6 +19,7 @@ from builder.interrupts import delayed_interrupt
 from builder.network.model import NeuralNetwork
 from builder.proof.certify import certify
 from builder.training.train import Round
+from builder.words import quote
 from tests.helpers import GHOST, PUZZLE, ROOT, content, run, sentence
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and devices")
@@ -418,6 +419,18 @@ def test_a_slip_gets_the_sentence_that_names_the_right_command(
     assert content(tmp_path) == before
 
 
+def test_a_damaged_package_gets_one_sentence_and_the_python_that_runs(call, monkeypatch):
+    def broken(choices, secret):
+        raise ImportError("libtorch.so: cannot open\nand more", name="torch")
+
+    monkeypatch.setattr(commands, "run", broken)
+    status, _, error = call()
+    assert status == 2
+    assert error.startswith("builder: torch is damaged (libtorch.so: cannot open): ")
+    command = quote([sys.executable, "-m", "pip", "install", str(ROOT), "--force-reinstall"])
+    assert error.endswith(f"{command}\n")
+
+
 def test_new_prints_a_puzzle_file_or_writes_the_same_one(tmp_path, call):
     status, printed, _ = call("--new", "0214")
     assert status == 0
@@ -435,11 +448,12 @@ sys.path.insert(0, {str(ROOT)!r})
 from builder.__main__ import main
 sys.exit(main())
 """
+    install = quote([sys.executable, "-m", "pip", "install", str(ROOT)])
     for arguments, told in (
         (["--colour"], "--help lists"),
         (["wrong.toml"], "string in quotes"),
         (["wrong"], "wrong: not the puzzle file, which is wrong.toml"),
-        ([], f"torch is not installed: {sys.executable} -m pip install {ROOT}"),
+        ([], f"torch is not installed: {install}"),
     ):
         assert told in sentence(run("-c", start, *arguments, cwd=tmp_path))
     assert run("-c", start, "--new", "12", cwd=tmp_path).returncode == 0
