@@ -332,7 +332,7 @@ def test_annealing_goes_down_as_well_at_first_but_not_at_the_end():
     around, *asked = anneal(Sum(), torch.tensor([5, 5, 5, 5]), dice)
     assert len(around) == 36 and len(asked) == 400
     sums = torch.tensor([codes.sum().item() for codes in asked])
-    assert sums[:50].min() < 18  # below what one change of the start reaches
+    assert sums[:50].min() < 15  # below what one change of the start reaches
     assert sums[-50:].float().mean() > 30
     assert sums.max() == 36
 
