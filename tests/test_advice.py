@@ -17,7 +17,7 @@ def secret_of(*pictures, digits=None, decoys=False):
         rows = picture.split()
         cells.append(tuple(tuple(values[cell] / 10 for cell in row) for row in rows))
     digits = digits or len(cells[0]) - 1
-    return Secret("1234567890"[:digits], tuple(cells), 10, decoys=decoys)
+    return Secret(("1234567890" * 3)[:digits], tuple(cells), 32, decoys=decoys)
 
 
 def advice(*pictures, digits=None, decoys=False):
@@ -52,6 +52,10 @@ def test_a_large_picture_is_seen_but_for_one_digit():
     assert "all tiles but a row and a column each, 64% of the cells" in told
     assert "a QR code cannot be read then" in told
     assert advice(random_picture(5, 1), digits=4) == []
+    (told,) = advice(random_picture(42, 1), digits=20)
+    assert told.endswith(
+        "90% of the cells: a face or a word can be recognised then, and a QR code may be read"
+    )
     assert advice(random_picture(10, 1), digits=1) == []  # it has no other digits
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from builder.errors import PuzzleError
+from builder.puzzle_file.advice import DIGITS_OF_QR_CODES
 from builder.puzzle_file.pictures import read_pictures
 from builder.puzzle_file.secret import Secret
 from tests.helpers import ROOT
@@ -436,3 +437,19 @@ def test_a_photo_of_forty_megapixels_is_read(tmp_path):
     image = Image.linear_gradient("L").resize((7300, 5500)).convert("RGB")
     image.save(tmp_path / "photo.jpg")
     assert read(tmp_path, "photo.jpg").shape == (1, 40, 50)
+
+
+def test_a_qr_code_cannot_be_read_before_the_last_digit_of_a_code_of_up_to_twelve(tmp_path):
+    """The rows and columns of the last digit show what they like; everything else is right."""
+    dice = numpy.random.default_rng(6)
+    for level in "lh":
+        segno.make(ADDRESS, error=level).save(tmp_path / "qr.png")
+        for digits in (4, 8, DIGITS_OF_QR_CODES):
+            (picture,) = read(tmp_path, "qr.png", digits=digits)
+            assert read_qr_code(picture) == [ADDRESS]
+            rows = picture[digits :: 1 + digits]
+            columns = picture[:, digits :: 1 + digits]
+            for _ in range(5):
+                rows[:] = dice.integers(0, 2, rows.shape)
+                columns[:] = dice.integers(0, 2, columns.shape)
+                assert read_qr_code(picture) == []

@@ -47,8 +47,8 @@ def _sizes(digits):
     if largest == size:
         return [f"# A picture has {size} rows and {size} columns."]
     return [
-        f"# A picture is {size} cells high and wide, or any multiple of that: "
-        f"{largest} x {largest} fit."
+        f"# A picture is {size} cells high and wide, or any multiple of that, "
+        f"such as {largest} x {largest}."
     ]
 
 

@@ -126,7 +126,7 @@ def _choose(choices, partners):
     undecided = [place for place, tokens in enumerate(choices) if len(tokens) > 1]
     if not undecided:
         return tuple(token for (token,) in choices)
-    place = min(undecided, key=lambda place: len(choices[place]))
+    _, place = min((len(choices[place]), place) for place in undecided)
     for token in sorted(choices[place]):
         found = _choose(_replace(choices, place, {token}), partners)
         if found:
