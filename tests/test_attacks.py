@@ -121,6 +121,7 @@ def test_more_guesses_than_the_limit_find_nothing_and_an_endless_attack_ends(
     monkeypatch.setattr(target_module, "LIMIT", 4)
     assert count_guesses(network, ghost, [wrong, wrong[:1], right]) == 4
     assert count_guesses(network, ghost, [wrong, wrong, right]) is None
+    assert count_guesses(network, ghost, [wrong, torch.cat([wrong, right])]) is None
     assert count_guesses(network, ghost, itertools.repeat(wrong)) is None
 
 
