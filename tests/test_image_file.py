@@ -281,6 +281,7 @@ def test_images_take_the_size_of_the_drawings_beside_them(tmp_path):
     assert pictures.shape == (2, 10, 10)
     assert (pictures[1][0] == [1, 0, 0, 0, 0] * 2).all()
     assert pictures[0][-2, -1] > pictures[0][2, 0]
+    assert "cells cannot be chosen beside a drawing" in refusal(tmp_path, name, drawn, cells=20)
 
 
 def test_images_of_different_sizes_get_one_size(tmp_path):

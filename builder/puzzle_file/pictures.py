@@ -58,7 +58,7 @@ def read_pictures(entries, folder, digits, cells=None):
             images[number] = _read_image_file(entry, folder)
         else:
             drawings[number] = read_drawing(f"picture {number}", entry, digits)
-    _check_cells(cells, images, digits)
+    _check_cells(cells, images, drawings, digits)
     _check_same_size(drawings)
     pictures = drawings | _shrink(images, drawings, digits, cells)
     rows, columns = len(pictures[1]), len(pictures[1][0])
@@ -90,7 +90,7 @@ def _read_image_file(name, folder):
     return ImageFile(name, Path(folder, name).expanduser(), digest, pixels, qr_code is not None)
 
 
-def _check_cells(cells, images, digits):
+def _check_cells(cells, images, drawings, digits):
     if cells is None:
         return
     fitting = sides(digits)
@@ -102,6 +102,11 @@ def _check_cells(cells, images, digits):
         )
     if not images:
         raise PuzzleError("cells is for image files, and this file names none: leave the key out")
+    if drawings:
+        raise PuzzleError(
+            "cells cannot be chosen beside a drawing, since images become as large as that: "
+            "leave the key out"
+        )
 
 
 def _check_same_size(drawings):
