@@ -194,6 +194,14 @@ def test_a_picture_wider_than_the_console_is_shown_in_means_of_blocks_and_says_s
     assert lines == ["x", *["█" * 16] * 8, *[""] * 8, "0.00 to 1.00, 2 x 2 cells in one"]
 
 
+@pytest.mark.parametrize(("width", "cell"), [(38, "██"), (37, "▀▄")])
+def test_tokens_take_room_from_the_cells_beside_them(width, cell):
+    heatmap = Heatmap("head 1", torch.eye(17), ["CLS", *"0123456789012345"])
+    lines = shown(heatmap, console(width)).splitlines()
+    assert lines[2].split() == ["CLS" if cell == "██" else "C0", cell]
+    assert lines[-2].endswith("5 " + " " * 32 + cell if cell == "██" else "5 " + " " * 16 + "▀")
+
+
 def test_blocks_at_the_edge_may_be_smaller_and_are_means_all_the_same():
     picture = torch.zeros(63, 63)
     picture[:, 62] = 1.0
@@ -361,7 +369,8 @@ def test_a_sheet_of_several_tiles_has_no_tokens():
 )
 def test_no_text_on_a_sheet_lies_over_another_or_over_a_picture_or_the_edge(heads, digits, times):
     code = ("0123456789" * 4)[:digits]
-    sheet = drawn("A ghost", [diagonal(code, heads, 0.5 + 0.123456789 / 10**7)] * times)
+    title = "MMMM A ghost in a latent space " * 3  # as long as a title may be
+    sheet = drawn(title[:80], [diagonal(code, heads, 0.5 + 0.123456789 / 10**7)] * times)
     sheet.figure.draw_without_rendering()
     boxes = [text.get_window_extent().extents for text in sheet.axes.texts]
     pictures = [image.get_window_extent().extents for image in sheet.axes.images]
