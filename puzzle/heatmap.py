@@ -39,7 +39,9 @@ class AsciiConsole(Console):
 
 def make_console(is_ascii=False):
     """The console of the standard output. is_ascii: whether it gets ASCII alone."""
-    console = AsciiConsole(color_system=None) if is_ascii else Console()
+    console = Console()
+    if is_ascii:
+        console = AsciiConsole(color_system=None)
     if console.width < NARROWEST:
         console.width = 80
     return console
@@ -71,7 +73,9 @@ def describe(answer):
 def make_heatmaps(answer):
     """The Heatmaps of an answer's pictures. One that is a head's matrix has tokens at its sides."""
     heads_each = len(answer.matrices) // len(answer.pictures)
-    tokens = ["CLS", *answer.number] if heads_each == 1 else ()
+    tokens = ()
+    if heads_each == 1:
+        tokens = ["CLS", *answer.number]
     heatmaps = []
     for number, picture in enumerate(answer.pictures, 1):
         title = f"head {number}"
@@ -147,8 +151,11 @@ class Ink:
 
     def __init__(self, console, options):
         self.has_colours = console.color_system in ("256", "truecolor") and not console.no_color
-        self.shades = ASCII_SHADES if options.ascii_only else SHADES
-        self.halves = ASCII_HALVES if options.ascii_only else HALVES
+        self.shades = SHADES
+        self.halves = HALVES
+        if options.ascii_only:
+            self.shades = ASCII_SHADES
+            self.halves = ASCII_HALVES
 
     def cell(self, level):
         """A cell's text and its style."""
