@@ -252,7 +252,7 @@ def save_sheet(title, answers, path, has_progress=False):
         status.update(f"writing {path.name}")
         kind = path.suffix[1:].lower()
         sheet.figure.savefig(content, format=kind, metadata={"Title": "saved by guess.py"})
-    draft = path.with_name(f".unfinished-{os.getpid()}")
+    draft = path.with_name(f".saving-{os.getpid()}")
     try:
         draft.write_bytes(content.getvalue())
         os.replace(draft, path)
