@@ -33,6 +33,8 @@ REQUIREMENTS = PUZZLE / "requirements.txt"
 def ask(monkeypatch, capsys):
     """Runs the script in this process, where torch is loaded. Returns status, output and errors."""
 
+    monkeypatch.syspath_prepend(PUZZLE)  # as Python does for a script
+
     def ask(*arguments, lines=b""):
         monkeypatch.setattr(sys, "argv", ["guess.py", *arguments])
         if lines is not None:
