@@ -35,6 +35,7 @@ def build_example(name, folder, call):
     return folder / name
 
 
+@pytest.mark.slow
 def test_the_first_example_is_built_by_the_commands_that_stand_there(tmp_path, call):
     build_example("perfume", tmp_path, call)
     (tmp_path / "teams.txt").write_text("Red\n", encoding="utf-8")
