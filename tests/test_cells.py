@@ -129,6 +129,14 @@ def test_cells_that_could_overflow_are_refused():
         list(bounded_cells(network, torch.arange(21)))
 
 
+def test_cells_of_weights_that_are_nan_are_refused():
+    network = random_network(0)
+    with torch.no_grad():
+        network.attention_matrix_list[1].query_layer.bias[0] = torch.nan
+    with pytest.raises(OverflowError):
+        list(bounded_cells(network, torch.arange(21)))
+
+
 # The worst cell.
 
 

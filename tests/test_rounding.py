@@ -106,6 +106,11 @@ def test_the_bound_is_the_same_whatever_type_and_precision_torch_is_set_to(netwo
         torch.set_float32_matmul_precision("highest")
 
 
+def test_the_bound_has_room_for_the_float64_in_which_it_is_computed(network):
+    computed = rounding.logit_error(rounding.read_weights(network)).item()
+    assert rounding_bound(network) == pytest.approx(computed * (1 + 1e-6), rel=1e-12)
+
+
 @torch.no_grad()
 def blank_network(n_hidden=1, n_heads=1, max_digits=1):
     network = NeuralNetwork(n_hidden, n_heads, max_digits)

@@ -121,6 +121,14 @@ def test_tables_whose_products_could_overflow_are_refused(wild):
         search(wild, "7")
 
 
+def test_heads_whose_products_could_overflow_only_together_are_refused():
+    one = loud_votes(1e306)
+    assert search(one, "7").settled == 10
+    many = one._replace(score=one.score.expand(100, 2, 11), vote=one.vote.expand(100, 2, 11))
+    with pytest.raises(OverflowError):
+        search(many, "7")
+
+
 def test_tables_whose_products_are_just_small_enough_are_searched():
     found = search(loud_votes(1.1e307), "7")  # 8 times that, for CLS and a digit, is below 1.8e308
     assert found.settled == 10 and found.logits.item() == pytest.approx(1.1e307)
@@ -182,6 +190,18 @@ def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
 
     monkeypatch.setattr(searching._Tables, "bound", bound_nothing)
     assert_matches_brute_force(random_circuits(2), "47", k=5)
+
+
+def test_a_code_whose_logit_is_nan_is_not_settled(monkeypatch):
+    bound = searching._Tables.bound
+
+    def bound_nothing(*given):
+        bounds = bound(*given)
+        unknown = torch.full_like(bounds.bound, math.nan)
+        return bounds._replace(bound=unknown, logits=unknown)
+
+    monkeypatch.setattr(searching._Tables, "bound", bound_nothing)
+    assert search(random_circuits(1), "", budget=100).settled == 0
 
 
 # The first ratio is an upper bound, the second one a lower bound.

@@ -134,8 +134,6 @@ def rounding_bound(network):
         bound = logit_error(read_weights(network))
     except OverflowError:
         return math.inf
-    if not bound.isfinite():
-        return math.inf
     return bound.item() * FLOAT64
 
 
