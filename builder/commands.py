@@ -57,6 +57,8 @@ def build(choices, secret, screen):
         screen.note(f"advice: {sentence}", style="yellow")
     start = time.perf_counter()
     with screen:
+        if secret.summits:
+            screen.doing("looking for false summits")  # takes a while before the first round
         for training_round in train(secret, choices.seed or 0, watch=screen.proving):
             screen.learning(training_round)
             certificate = training_round.certificate
@@ -77,6 +79,8 @@ def build(choices, secret, screen):
 
 def remedies(secret):
     """What an author can change about a puzzle that no seed learns."""
+    if secret.summits:
+        return "another --seed, one picture more, a code of fewer digits, or no summits"
     ways = ["another drawing"]
     if secret.max_digits > max(DEFAULT_MAX_DIGITS, len(secret.code)):
         ways.append("a smaller max_digits")

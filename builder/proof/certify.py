@@ -19,6 +19,7 @@ from builder.network.codes import count_codes, decode, encode, tokens_by_length
 from builder.network.model import tokenize
 from builder.network.weights import dump, holds_exactly, load
 from builder.proof.cells import Lookalike, crisp_share, find_lookalike, worst_cell
+from builder.proof.climbs import share_of_climbs
 from builder.proof.rounding import rounding_bound
 from builder.proof.search import precision, search
 from builder.words import counted
@@ -29,6 +30,7 @@ CELL = 0.01  # every cell of the code is at most this far from what was drawn
 CRISP = 0.01  # with decoys, every cell of every number is at most this far from a tenth
 OTHER_CELL = 0.25  # every other number of the code's length has a cell that is further off
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
+CLIMBS = 0.02  # with false summits, at most this share of climbs on the logit ends at the code
 BUDGET = 1_000_000  # nodes after which the search for them gives up
 LOOKALIKE_BUDGET = 100_000  # beginnings of numbers after which the search for a lookalike gives up
 
@@ -38,6 +40,7 @@ SHARP = "the pictures are sharp"
 OWN = "the pictures are the code's own"
 SURVIVES = "solvers load these weights"
 CRISP_TOO = "wrong numbers look as sharp"
+ASTRAY = "climbing leads astray"
 
 
 class Promise(NamedTuple):
@@ -67,6 +70,8 @@ class Certificate:
     lookalike: whether another number of the code's length shows the pictures, or could.
     crisp: the share of all cells of all numbers that are within CRISP of a tenth, whatever rounding
         does, 0 to 1. None if the puzzle has no decoys.
+    climbs: the share of climbs on the logit that end at the code, 0 to 1: measured on a sample, not
+        proved. None if the puzzle has no false summits.
     """
 
     weights: bytes
@@ -84,6 +89,7 @@ class Certificate:
     shown_cell: float = math.nan
     lookalike: Lookalike = Lookalike("", decided=False)
     crisp: float | None = None
+    climbs: float | None = None
 
     @property
     def lowest_logit(self):
@@ -107,6 +113,8 @@ class Certificate:
         ]
         if self.crisp is not None:
             promises.append(Promise(CRISP_TOO, self.crisp == 1))
+        if self.climbs is not None:
+            promises.append(Promise(ASTRAY, self.climbs <= CLIMBS))
         return promises
 
     @property
@@ -171,12 +179,13 @@ def _sizes(pictures, down, across):
 def _find_answers(network, secret, watch):
     """What the Certificate says of answers, as a dict: nothing if the search is refused."""
     circuits = read_circuits(network)
+    unknown = {"climbs": math.nan} if secret.summits else {}
     try:
         found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:
-        return {}
+        return unknown
     answers = [network(tokens) for tokens in tokens_by_length(found.codes)]
-    return {
+    of_answers = {
         "nodes": found.nodes,
         "complete": found.settled == count_codes(secret.max_digits),
         "probability": network(tokenize(secret.code)).item(),
@@ -186,6 +195,10 @@ def _find_answers(network, secret, watch):
         "hardest_probability": torch.cat(answers).max().item(),
         "rounding": rounding_bound(network) + precision(circuits),
     }
+    if secret.summits:
+        generator = torch.Generator().manual_seed(0)
+        of_answers["climbs"] = share_of_climbs(circuits, secret.code, generator)
+    return of_answers
 
 
 def _find_cells(network, secret):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from builder.proof import certify
+from builder.proof import certify, climbs
 from builder.words import counted
 
 WIDE = 90  # columns; if there are fewer, what was found stands below its promise, not beside it
@@ -79,6 +79,11 @@ def describe(certificate):
             "all of them",
             _crisp(certificate.crisp),
         ),
+        certify.ASTRAY: Line(
+            "whoever takes the best digit, place by place, ends at a wrong number",
+            f"at most {certify.CLIMBS:.0%}",
+            _climbs(certificate.climbs),
+        ),
     }
 
 
@@ -112,3 +117,9 @@ def _crisp(share):
     if share is None:
         return "not looked at: the puzzle has no decoys"
     return f"{share:.2%} of all cells are within {certify.CRISP} of a tenth"
+
+
+def _climbs(share):
+    if share is None:
+        return "not looked at: the puzzle has no false summits"
+    return f"measured: {share:.1%} of {climbs.CLIMBS:,} random climbs end at the code"

@@ -40,6 +40,10 @@ class Screen:
         if not self.progress.disable:  # older versions of rich print an empty line even so
             self.progress.stop()
 
+    def doing(self, description):
+        """Called before something that takes a while and can't say how far it is."""
+        self.progress.update(self.task, description=description, total=None)
+
     def learning(self, training_round):
         """Called after every round of training."""
         description = (

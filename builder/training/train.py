@@ -14,6 +14,7 @@ import torch
 from builder.proof.certify import FLAT, Certificate, certify
 from builder.proof.rounding import rounding_bound
 from builder.training.decoys.recipe import DecoyRecipe
+from builder.training.decoys.summits import SummitRecipe
 from builder.training.lesson import GAP, SHARE
 from builder.training.recipe import Recipe
 from builder.training.write import write_votes
@@ -64,6 +65,8 @@ def train(secret, seed=0, max_attempts=10, watch=None):
 
 def choose_recipe(secret):
     """The recipe for a secret's kind of puzzle."""
+    if secret.summits:
+        return SummitRecipe(secret)
     if secret.decoys:
         return DecoyRecipe(secret)
     return Recipe(secret)

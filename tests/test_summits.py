@@ -1,0 +1,237 @@
+"""False summits: climbing on the logit ends at wrong numbers, and nothing else gets worse."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder.network.circuits import answer, read_circuits
+from builder.network.codes import encode
+from builder.network.model import CLS, tokenize
+from builder.network.weights import load
+from builder.proof import certify
+from builder.proof.climbs import Tables, climb, draw_climbs, share_of_climbs
+from builder.puzzle_file.secret import Secret
+from builder.screens.certificate import describe
+from builder.training.decoys.recipe import DecoyRecipe
+from builder.training.decoys.summits import draw_bait
+from builder.training.nearest import nearest
+from builder.training.train import choose_recipe, train
+from tests.helpers import random_pictures
+
+CODE = "7459"
+MAX_DIGITS = 5
+
+
+def secret_of(code, heads, seed, **options):
+    pictures = random_pictures(heads, 1 + len(code), seed)
+    return Secret(code, pictures, MAX_DIGITS, decoys=True, **options)
+
+
+@pytest.fixture(scope="module")
+def secret():
+    return secret_of(CODE, 4, 1, summits=True)
+
+
+@pytest.fixture(scope="module")
+def rounds(secret):
+    return list(train(secret))
+
+
+@pytest.fixture(scope="module")
+def network(rounds):
+    assert rounds[-1].certificate.holds
+    return load(rounds[-1].certificate.weights)
+
+
+@pytest.fixture(scope="module")
+def plain_decoys(secret):
+    """The same puzzle without false summits: its network."""
+    *_, last = train(replace(secret, summits=False))
+    assert last.certificate.holds
+    return load(last.certificate.weights)
+
+
+def network_logits(network, codes):
+    tokens = torch.cat([torch.full((len(codes), 1), CLS), codes], 1)
+    _, logits = answer(network, tokens)
+    return logits.diff(dim=1)[:, 0]
+
+
+@torch.no_grad()
+def climb_by_asking(network, codes):
+    """Where climbs from left to right end, by the network's own logits, (batch, digits)."""
+    codes = codes.clone()
+    for place in 4 * list(range(codes.shape[1])):
+        tried = codes[:, None].repeat(1, 10, 1)
+        tried[:, :, place] = torch.arange(10)
+        logits = network_logits(network.double(), tried.flatten(0, 1)).view(-1, 10)
+        codes[:, place] = logits.argmax(1)
+    return codes
+
+
+def test_climbs_that_ask_the_network_do_not_reach_the_code(network, rounds):
+    starts, _ = draw_climbs(300, len(CODE), torch.Generator().manual_seed(7))
+    ends = climb_by_asking(load(rounds[-1].certificate.weights), starts)
+    right = torch.tensor([int(digit) for digit in CODE])
+    assert (ends == right).all(1).double().mean() < 0.03
+
+
+def test_climbs_reach_the_code_if_there_are_no_false_summits(plain_decoys):
+    share = share_of_climbs(
+        read_circuits(plain_decoys), CODE, torch.Generator().manual_seed(1), 500
+    )
+    assert share > 0.1
+
+
+@torch.no_grad()
+def test_climbs_on_the_tables_go_where_the_network_leads(network, rounds):
+    starts, _ = draw_climbs(50, len(CODE), torch.Generator().manual_seed(3))
+    in_order = torch.arange(len(CODE)).expand(50, -1)
+    ends = climb(read_circuits(network), starts, in_order)
+    asked = climb_by_asking(load(rounds[-1].certificate.weights), starts)
+    assert (ends == asked).all(1).double().mean() > 0.95  # float64 may settle a tie otherwise
+
+
+def test_the_logits_of_ten_digits_are_those_of_the_circuits(network):
+    circuits = read_circuits(network)
+    codes, orders = draw_climbs(5, len(CODE), torch.Generator().manual_seed(2))
+    logits = Tables(circuits).digit_logits(codes, orders[:, 0])
+    for code, place, row in zip(codes, orders[:, 0], logits, strict=True):
+        for digit in range(10):
+            code[place] = digit
+            text = "".join(map(str, code.tolist()))
+            expected = circuits.logits(encode(text, circuits.max_digits))
+            torch.testing.assert_close(row[digit], expected[0])
+
+
+def test_exchanging_digits_of_the_right_set_leads_to_the_code(network):
+    """The way in that remains: with one set of digits, the logit is a sum over places."""
+    circuits = read_circuits(network)
+    right = circuits.logits(encode(CODE, circuits.max_digits)).item()
+    for order in list(itertools.permutations(CODE))[1::5]:
+        code = list(order)
+        for _ in range(3):
+            for one, other in itertools.combinations(range(len(code)), 2):
+                swapped = code.copy()
+                swapped[one], swapped[other] = code[other], code[one]
+                both = torch.cat([encode(code, circuits.max_digits), encode(swapped, MAX_DIGITS)])
+                here, there = circuits.logits(both).tolist()
+                if there > here:
+                    code = swapped
+        assert circuits.logits(encode(code, MAX_DIGITS)).item() <= right
+        if "".join(code) == CODE:
+            return
+    pytest.fail("no anagram led to the code")
+
+
+def test_the_certificate_measures_climbs_and_fails_without_false_summits(secret, plain_decoys):
+    certificate = certify.certify(plain_decoys, secret)
+    assert certificate.climbs > certify.CLIMBS and not certificate.holds
+    kept = {promise.name: promise.holds for promise in certificate.promises}
+    assert not kept.pop(certify.ASTRAY) and all(kept.values())
+
+
+def test_the_certificate_says_that_climbs_are_measured(rounds):
+    certificate = rounds[-1].certificate
+    line = describe(certificate)[certify.ASTRAY]
+    assert (
+        line.found.startswith("measured: ")
+        and "10,000" in line.found
+        and line.limit == "at most 2%"
+    )
+    assert certificate.climbs <= certify.CLIMBS
+
+
+def test_without_the_key_nobody_climbs_and_decoys_are_as_before(secret, plain_decoys):
+    without = replace(secret, summits=False)
+    assert type(choose_recipe(without)) is DecoyRecipe
+    certificate = certify.certify(plain_decoys, without)
+    assert certificate.climbs is None
+    assert certify.ASTRAY not in [promise.name for promise in certificate.promises]
+
+
+def test_puzzles_of_one_seed_share_the_drawn_half_alone(network, plain_decoys):
+    ours, theirs = network.state_dict(), plain_decoys.state_dict()
+    for name, weights in ours.items():
+        is_written = "query" in name or "projection" in name
+        is_zero = bool((weights == 0).all())
+        assert torch.equal(weights, theirs[name]) == (not is_written or is_zero), name
+
+
+@torch.no_grad()
+def test_votes_of_used_and_unused_digits_look_alike(network):
+    votes = read_circuits(network).vote[:, 1:, :10]  # (heads, positions, digits)
+    digits, length = [int(digit) for digit in CODE], len(CODE)
+    unused = [digit for digit in range(10) if digit not in digits]
+    sizes = (votes.mean(1) - votes.mean((1, 2))[:, None]).norm(dim=0)
+    assert sizes[digits].min() < sizes[unused].max()
+    assert sizes[unused].median() > 0.3 * sizes[digits].median()
+    sizes = votes.mean(2).norm(dim=0)
+    assert sizes[length:].max() > 0.1 * sizes[:length].min()
+
+
+def test_the_code_still_shows_its_pictures(secret, network):
+    assert certify.cell_errors(network, secret, tokenize(CODE)).max() <= certify.CELL
+
+
+def test_a_bait_is_far_from_the_code_and_of_any_digits():
+    """It may hold digits of the code, even at their places: so it says nothing of the code."""
+    generator = torch.Generator().manual_seed(0)
+    code = torch.tensor([int(digit) for digit in CODE])
+    baits = torch.stack([draw_bait(code, generator) for _ in range(3000)])
+    assert (baits != code).sum(1).min() >= 3
+    right = (baits == code).double().mean()
+    assert 0.05 < right < 0.1
+    counts = torch.bincount(baits.flatten(), minlength=10) / baits.numel()
+    used = counts[code].mean()
+    assert used.item() == pytest.approx(0.1, abs=0.02)
+
+
+def problem(rows, margins, prices, target):
+    tensors = [torch.tensor(part, dtype=torch.float64) for part in (rows, margins, prices, target)]
+    return nearest(*tensors)
+
+
+def test_the_nearest_vector_is_a_projection_if_one_row_is_broken():
+    found = problem([[3.0, 4.0]], [10.0], [1e12], [0.0, 0.0])
+    torch.testing.assert_close(
+        found, torch.tensor([1.2, 1.6], dtype=torch.float64), rtol=1e-4, atol=0
+    )
+
+
+def test_a_row_that_is_met_changes_nothing():
+    found = problem([[1.0, 0.0], [0.0, 1.0]], [-1.0, 2.0], [1e12, 1e12], [0.5, 0.0])
+    expected = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_cheap_row_is_violated_as_far_as_its_price_says():
+    found = problem([[1.0]], [10.0], [3.0], [0.0])
+    assert found.item() == pytest.approx(3.0, rel=1e-3)
+
+
+def test_of_two_rows_that_contradict_each_other_the_dearer_one_is_met():
+    found = problem([[1.0], [-1.0]], [1.0, 1.0], [1e8, 1e12], [0.0])
+    assert found.item() == pytest.approx(-1.0, rel=1e-3)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6))
+def test_nothing_near_the_result_is_better(seed):
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(30, 6, generator=generator, dtype=torch.float64)
+    margins = torch.rand(30, generator=generator, dtype=torch.float64)
+    prices = 10 * torch.rand(30, generator=generator, dtype=torch.float64)
+    target = torch.randn(6, generator=generator, dtype=torch.float64)
+    found = nearest(rows, margins, prices, target)
+
+    def loss(vectors):  # (n, 6)
+        violations = ((margins - vectors @ rows.T) / rows.norm(dim=1)).clamp(min=0)
+        return (vectors - target).square().sum(1) / 2 + violations @ prices
+
+    near = found + 0.01 * torch.randn(200, 6, generator=generator, dtype=torch.float64)
+    assert loss(found[None]) <= loss(near).min() + 1e-5
