@@ -137,14 +137,6 @@ class SummitLesson(DecoyLesson):
         ranges = every_vote.amax(0) - every_vote.amin(0)
         return ranges.sum().item() / GAP
 
-    def disguise(self, votes):
-        """As a DecoyLesson, but digits keep their votes: baits make those of unused ones large."""
-        disguised = super().disguise(votes) @ self.directions.T
-        parts = votes @ self.directions.T
-        behind = CLS + 2 + len(self.code)
-        parts[:, behind:] = disguised[:, behind:]
-        return parts @ torch.linalg.pinv(self.directions).T
-
     def settle(self):
         """Learns until few climbs reach the code and no wrong code is too high. Returns whether it
         got there: it gives up as soon as many climbs reach the code, since they only become more.
