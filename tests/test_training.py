@@ -119,7 +119,7 @@ def test_queries_keys_and_values_are_orthogonal_but_for_a_factor(code):
 
 
 def test_the_query_bias_does_not_tell_the_right_digits():
-    """The digit that agrees most with the bias, or least, is the right one as often as any other."""
+    """The digit that agrees most with the bias, or least, is seldom the right one."""
     most, least, digits = 0, 0, 0
     for seed in range(10):
         code = "".join(str((3 * seed + 7 * place) % 10) for place in range(5))
