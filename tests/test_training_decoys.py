@@ -12,8 +12,8 @@ from builder.network.model import CLS, tokenize
 from builder.network.weights import load
 from builder.proof.certify import CELL, cell_errors
 from builder.puzzle_file.secret import Secret
+from builder.training.decoys.lesson import BLURS
 from builder.training.decoys.nudges import (
-    APART,
     NUDGE,
     VOTE_RANGE,
     draw_nudges,
@@ -21,7 +21,9 @@ from builder.training.decoys.nudges import (
     smallest_distance,
     vote_range,
 )
+from builder.training.decoys.recipe import DecoyRecipe
 from builder.training.decoys.tables import draw_tables, has_lookalike
+from builder.training.lesson import GAP
 from builder.training.train import train
 from tests.helpers import GHOST, random_pictures
 from tests.oracle import all_tokens
@@ -160,21 +162,23 @@ def test_the_range_of_votes_is_that_of_the_ideal_ones_for_a_logit_that_is_1_lowe
     assert vote_range(scores).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("heads", "digits"), [(2, 4), (3, 6), (4, 8)])
-def test_the_first_nudges_that_are_good_enough_are_taken_and_not_the_best(heads, digits):
+@pytest.mark.parametrize("heads", [2, 3])
+def test_the_first_nudges_that_are_good_enough_are_taken_and_not_the_best(heads):
     """The best ones would tell the digits of the code: those that are far apart for CLS."""
     generator = torch.Generator().manual_seed(0)
     distances = []
-    for _ in range(8):
-        cells = torch.zeros(heads, 1 + CLS, dtype=torch.float64)
-        others = torch.randperm(CLS, generator=generator)[:digits]
+    for _ in range(12):
+        others = torch.randperm(CLS, generator=generator)[:4]
         code = torch.cat([torch.tensor([CLS]), others])
+        cells = torch.zeros(heads, 1 + CLS, dtype=torch.float64)
+        cells[:, others[:2]] = 1
         nudges = draw_nudges(cells, code, generator)
         assert nudges.shape == (heads, CLS)
         assert nudges.abs().max() <= NUDGE
-        distances.append(smallest_distance(nudges[None, :, others]).item())
-    assert min(distances) > 0.5 * NUDGE
-    assert sum(distances) / len(distances) < 1.7 * NUDGE
+        looks = cells[:, :CLS] + nudges
+        distances.append(smallest_distance(looks[None, :, others]).item())
+    assert min(distances) > 1.5 * NUDGE
+    assert sum(distances) / len(distances) < 2.1 * NUDGE
 
 
 def test_nudges_of_one_head_keep_its_votes_within_the_range_of_float32_if_they_can():
@@ -201,6 +205,45 @@ def test_a_number_that_shows_the_pictures_is_noticed_wherever_its_digits_differ(
     assert not has_lookalike(tables, tiles)
     tables[0, 3, 9] = 0.8  # 0.2 from it
     assert has_lookalike(tables, tiles)
+
+
+def test_both_cells_of_two_digits_count():
+    tiles = torch.tensor([[[0.0, 1, 0], [1, 0, 0], [0, 1, 1]]])
+    for row, column in ((9, 3), (3, 9), (CLS, 3), (3, CLS)):
+        tables = torch.full((1, 11, 11), 0.5)
+        for code in ([CLS, 2, 7], [CLS, 9, 3]):
+            tokens = torch.tensor(code)
+            tables[:, tokens[:, None], tokens] = tiles
+        assert has_lookalike(tables, tiles)
+        tables[0, row, column] = 0.5
+        assert not has_lookalike(tables, tiles)
+
+
+def test_tables_are_drawn_anew_while_another_number_shows_the_pictures():
+    """A picture as small as this is often shown by one of a hundred numbers."""
+    picture = ((1, 0, 1), (1, 0, 1), (1, 1, 0))
+    tile = torch.tensor([picture]).double()
+    for seed in range(12):
+        secret = Secret("05", (picture,), 5, decoys=True)
+        tables = draw_tables(secret, torch.Generator().manual_seed(seed))
+        assert not has_lookalike(tables, tile)
+
+
+def test_votes_that_float32_cannot_hold_are_learned_with_less_and_less_of_a_disguise(ghost):
+    secret = replace(ghost, decoys=True)
+    generator = torch.Generator().manual_seed(0)
+    recipe = DecoyRecipe(secret)
+    with torch.no_grad():
+        network = recipe.draw_network(generator)
+        lesson = recipe.begin_lesson(network, generator)
+        sizes = []
+        is_relaxed = True
+        while is_relaxed:
+            assert lesson.fit() >= GAP
+            sizes.append(lesson.votes.norm().item())
+            is_relaxed = lesson.relax()
+    assert len(sizes) == len(BLURS)
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_other_cells_are_drawn_from_those_of_the_heads_own_tile():
