@@ -2,9 +2,9 @@
 
 With decoys a head's sum of looks depends on the set of digits alone, so a logit is a sum over
 places as long as the set stays, and its slopes may change with the set. The votes are learned so
-that they do: as soon as another digit is wrong, a digit of a bait beats the right one. Then nearly
-every climb ends at the bait or at another false summit, and who compares numbers of one set of
-digits, or knows that there is a set to look for, gets in.
+that they do: as long as other digits are wrong, a digit of a bait beats the right one. Then nearly
+every climb ends at the bait or at another false summit. Whoever exchanges digits, and so stays
+within a set, or reads the circuits, still gets in.
 
 The bait is a random number. It may hold digits of the code, even at their places, so that neither
 it nor the false summits around it say which digits the code has, or hasn't.
@@ -42,7 +42,7 @@ ASKED = 1.001 * GAP  # of a fit, whose result is exact to a few digits
 LEAD = 0.01 * GAP  # by which the bait is to beat the right digit
 FORBIDDEN = 1e12  # the price of a wrong code that leaves less than the gap
 PRICE = 1e8  # of a context in which the right digit beats the bait
-LARGEST_RANGES = 15_000  # of votes: from about 35,000 on, rounding takes half of the gap
+LARGEST_RANGES = 15_000  # of votes: from about 35,000 on, rounding takes the whole gap
 CHEAPER = 10.0  # what the price is divided by if votes are larger
 LEAST_PRICE = 1e4
 PROBES = 4000  # climbs that look for contexts
@@ -138,8 +138,10 @@ class SummitLesson(DecoyLesson):
         return ranges.sum().item() / GAP
 
     def settle(self):
-        """Learns until few climbs reach the code and no wrong code is too high. Returns whether it
-        got there: it gives up as soon as many climbs reach the code, since they only become more.
+        """Learns until few climbs reach the code and no wrong code is too high.
+
+        Returns whether it got there. It gives up as soon as many climbs reach the code, since more
+        negatives hardly ever make them fewer.
         """
         for _ in range(SETTLING):
             found, _ = super().find_hard_negatives(self.fit())
