@@ -31,7 +31,7 @@ from builder.training.nearest import nearest
 from builder.training.write import write_queries
 
 DRAWS = 15  # of the cells that the code does not decide, and of the bait, at most
-SETTLING = 20  # fits for one draw, at most
+SETTLING = 50  # fits for one draw, at most
 HOPELESS = 0.06  # a draw is given up if a larger share of climbs reaches the code
 FIRST_CONTEXTS = 180  # drawn at random
 MORE_CONTEXTS = 50  # after a fit that lets too many climbs reach the code, at most
@@ -152,7 +152,7 @@ class SummitLesson(DecoyLesson):
                 return True
             if self.reached > AIM:
                 self.add_contexts(*contexts)
-        return False
+        return self.reached <= AIM
 
     def find_hard_negatives(self, gap):
         """As a Lesson's. If there are none, adds contexts while too many climbs reach the code."""
