@@ -53,6 +53,7 @@ def network_of(path):
     return load(weights)
 
 
+@pytest.mark.slow
 def test_editions_are_built_in_several_processes_and_certified_again(party, call):
     status, told, error = call("party.toml", "--teams", "teams.txt")
     assert (status, error) == (0, "")
