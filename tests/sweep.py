@@ -34,7 +34,15 @@ class Built(NamedTuple):
     seconds: float
     seed: int
     steps: int
-    certificate: Certificate
+    certificate: Certificate | None  # None if no attempt came so far
+
+    @property
+    def holds(self):
+        return self.certificate is not None and self.certificate.holds
+
+    @property
+    def nodes(self):
+        return self.certificate.nodes if self.certificate else 0
 
 
 def pictures(size, heads, is_lit):
@@ -150,9 +158,9 @@ def report(name, built):
     """One line about a group of puzzles."""
     seconds = [puzzle.seconds for puzzle in built]
     slowest = max(built, key=lambda puzzle: puzzle.seconds).secret
-    certified = sum(puzzle.certificate.holds for puzzle in built)
-    restarted = sum(puzzle.seed > 0 for puzzle in built if puzzle.certificate.holds)
-    nodes = max(puzzle.certificate.nodes for puzzle in built)
+    certified = sum(puzzle.holds for puzzle in built)
+    restarted = sum(puzzle.seed > 0 for puzzle in built if puzzle.holds)
+    nodes = max(puzzle.nodes for puzzle in built)
     return (
         f"{name}: {certified} of {len(built)} certified, {restarted} of them after a restart; "
         f"median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s "
@@ -171,7 +179,7 @@ def main():
         watched = track(secrets, name, console=Console(stderr=True), transient=True)
         built = [build(secret) for secret in watched]
         print(report(name, built), flush=True)
-        failed += [puzzle.secret for puzzle in built if not puzzle.certificate.holds]
+        failed += [puzzle.secret for puzzle in built if not puzzle.holds]
     for secret in failed:
         print(
             f"not certified: {secret.code}, heads: {len(secret.tiles)}, "
