@@ -38,11 +38,13 @@ def build(choices, secret, teams, places, screen):
     planned = editions.plan(secret, teams, places, choices.folder, dice)
     there = []
     missing = []
-    for job in editions.jobs(secret, planned, places, choices.folder, dice):
+    for job in editions.jobs(secret, planned, places, choices.folder):
+        editions.check_shown(job.secret, teams, places, choices.folder)
         if job.path.exists():
             there.append(job)
         else:
-            missing.append(job)
+            missing.append(job._replace(seed=dice.randrange(editions.SEEDS)))
+    editions.write_plan(planned, places)
     with screen:
         wrong = work_off(editions.check_edition, there, "checking", screen)
     if wrong:
@@ -77,7 +79,7 @@ def check(choices, secret, teams, places, screen):
             wrong.append(f"{short_path(path)}: no team's in {short_path(places.table)}")
     show_wrong(wrong, screen)
     if wrong:
-        raise Failure(f"{counted(len(wrong), 'edition')} not as the table says")
+        raise Failure(f"{counted(len(wrong), 'edition')} and the table do not agree")
     screen.note(
         f"certified: {counted(len(known), 'edition')}, each opened by its own code alone",
         style="green",
@@ -101,7 +103,7 @@ def show_wrong(wrong, screen):
     for sentence in wrong[:SHOWN]:
         screen.note(sentence, style="red")
     if len(wrong) > SHOWN:
-        screen.note(f"and {counted(len(wrong) - SHOWN, 'more', 'more')}", style="red")
+        screen.note(f"and {len(wrong) - SHOWN:,} more", style="red")
 
 
 def show_places(places, built, total, screen):

@@ -122,7 +122,7 @@ def test_what_is_missing_changed_or_no_teams_is_listed(party, call, in_this_proc
     kitsune.rename(kitsune.with_name("party-Green.zip"))
     (party / "teams.txt").write_text(TEAMS + "Blue\n", encoding="utf-8")
     status, told, error = call("party.toml", "--teams", "teams.txt", "--check")
-    assert status == 1 and error == "builder: 5 editions not as the table says\n"
+    assert status == 1 and error == "builder: 5 editions and the table do not agree\n"
     assert "Red Foxes: " in told and "Füchse: " in told and "狐: " in told
     assert "Blue: not in party-codes.csv" in told and "party-Green.zip: no team's" in told
 
@@ -147,13 +147,39 @@ def test_editions_of_another_puzzle_or_code_are_named(party, call, in_this_proce
 
 def test_added_files_are_in_every_edition_and_hold_no_code(party, call, in_this_process):
     (party / "party").mkdir()
-    letter = " ".join(f"{number:03}" for number in range(200))
+    letter = " ".join(f"{number:03}" for number in range(200) if number != 52)
     (party / "party" / "letter.txt").write_text(letter, encoding="utf-8")
     assert call("party.toml", "--teams", "teams.txt", "--seed", 1)[0] == 0
     for row in table(party):
         assert int(row.code) >= 200
         contents = files(party / "party-teams" / row.zip_name)
         assert letter.encode() in contents.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("key.toml", "code = '052'\npictures = []\n", "is a puzzle file, and solvers would get it"),
+        ("letter.txt", "It is not 052.", "is the code, and solvers read it"),
+    ],
+)
+def test_an_added_file_that_no_build_hands_out_is_refused(
+    party, call, in_this_process, name, content, sentence
+):
+    (party / "party").mkdir()
+    (party / "party" / name).write_text(content, encoding="utf-8")
+    status, _, error = call("party.toml", "--teams", "teams.txt")
+    assert status == 2 and sentence in error and not (party / "party-codes.csv").exists()
+
+
+def test_a_letter_that_is_added_later_must_not_hold_a_teams_code(party, call, in_this_process):
+    call("party.toml", "--teams", "teams.txt")
+    code = table(party)[1].code
+    (party / "party").mkdir()
+    (party / "party" / "letter.txt").write_text(f"Not {code}.", encoding="utf-8")
+    (party / "teams.txt").write_text(TEAMS + "Blue\n", encoding="utf-8")
+    status, _, error = call("party.toml", "--teams", "teams.txt")
+    assert status == 2 and "letter.txt" in error and "is the code" in error
 
 
 def test_a_seed_gives_the_same_codes_and_the_systems_randomness_does_not(
@@ -202,8 +228,7 @@ def test_two_editions_share_no_weights(party, call, in_this_process):
 def test_whoever_knows_the_pictures_cannot_repeat_the_examples_of_another_team(ghost, tmp_path):
     """The numbers to try in a README follow from the file's own code, not from the team's."""
     places = editions.Places(tmp_path, tmp_path / "codes.csv", "ghost")
-    dice = editions.make_dice(ghost, 1)
     rows = [Edition("Red", "4711", "red.zip"), Edition("Red", "0815", "red.zip")]
-    one, other = [job.secret for job in editions.jobs(ghost, rows, places, tmp_path, dice)]
+    one, other = [job.secret for job in editions.jobs(ghost, rows, places, tmp_path)]
     assert one.examples_from == other.examples_from
     assert replace(one, code="") == replace(other, code="")

@@ -150,7 +150,9 @@ def test_what_is_named_instead_of_a_puzzle_file_gets_the_sentence_that_helps(tmp
     (tmp_path / "bundle.toml").write_text(GOOD)
     sentence = refusal_of(tmp_path / "bundle")
     puzzle_file = tmp_path / "bundle.toml"
-    assert sentence.startswith(f"{tmp_path / 'bundle'}: not the puzzle file, which is {puzzle_file}")
+    assert sentence.startswith(
+        f"{tmp_path / 'bundle'}: not the puzzle file, which is {puzzle_file}"
+    )
     assert sentence.endswith(f" {puzzle_file}")
     image = tmp_path / "skull.png"
     image.write_bytes(b"\x89PNG\r\n\x1a\n")

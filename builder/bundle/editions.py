@@ -19,13 +19,14 @@ from typing import NamedTuple
 import torch
 
 from builder.bundle import bundle
-from builder.bundle.added import added_files
+from builder.bundle.added import added_files, check_added_files
 from builder.bundle.files import write_files
 from builder.bundle.names import WEIGHTS
 from builder.bundle.teams import Edition, draw_codes, file_name, read_table, write_table
 from builder.errors import Failure, PuzzleError
 from builder.proof.certify import certify_file
-from builder.puzzle_file.texts import check_text
+from builder.puzzle_file.secret import Secret
+from builder.puzzle_file.texts import check_name, check_text
 from builder.training.train import train
 
 SEEDS = 2**62  # so many training seeds are drawn from
@@ -46,57 +47,64 @@ class Places(NamedTuple):
 class Job(NamedTuple):
     """What a process needs to build or to check one edition.
 
-    secret: the edition's. seed: of its training. added: the author's files, {path: bytes}.
+    secret: the edition's own. added: the author's files, {path in the folder: bytes}. path: of the
+    zip. seed: where training starts from.
     """
 
     team: str
-    secret: object
-    seed: int
+    secret: Secret
     added: dict
     path: Path
+    seed: int = 0
 
 
 def plan(secret, teams, places, bundle_folder, dice):
     """The editions of all teams. Codes that stand in the table stay; the others are drawn.
 
-    The new table is written before any edition is built, so a build that was stopped goes on with
-    the same codes. Raises PuzzleError or Failure.
+    Raises PuzzleError if there are too few codes, or if an added file is none for solvers.
     """
+    check_added_files(bundle_folder, secret)
     known = read_table(places.table)
-    texts = own_texts(secret, teams, places, bundle_folder)
 
     def allows(code):
         try:
-            for name, text in texts:
-                check_text(name, text, code)
+            check_shown(replace(secret, code=code), teams, places, bundle_folder)
         except PuzzleError:
             return False
         return True
 
     new = [team for team in teams if team not in known]
     taken = {secret.code, *(edition.code for edition in known.values())}
-    codes = dict(zip(new, draw_codes(len(new), secret, taken, allows, dice), strict=True))
-    for team in new:
-        zip_name = f"{places.name}-{file_name(team)}.zip"
-        known[team] = Edition(team, codes[team], zip_name)
-    if new:
-        table = write_table(known.values())
-        write_files(places.table.parent, {places.table.name: table})
-    return [known[team] for team in teams]
+    codes = draw_codes(len(new), secret, taken, allows, dice)
+    for team, code in zip(new, codes, strict=True):
+        known[team] = Edition(team, code, f"{places.name}-{file_name(team)}.zip")
+    return list(known.values())
 
 
-def own_texts(secret, teams, places, bundle_folder):
-    """All that solvers read or see the name of, and that must not hold a code: (name, text)."""
-    texts = [("title", secret.title), ("story", secret.story), ("difficulty", secret.difficulty)]
-    texts += [("hint", hint) for hint in secret.hints]
-    texts += [("team", f"{places.name}-{team}") for team in teams]
-    for path in added_files(bundle_folder):
-        texts.append((str(path), path.name))
-        texts.append((str(path), path.read_bytes().decode("latin-1")))
-    return texts
+def check_shown(own, teams, places, bundle_folder):
+    """Raises PuzzleError if something that solvers read, or see the name of, holds a team's code.
+
+    own: the secret of the team's edition.
+    """
+    texts = [("title", own.title), ("story", own.story), ("difficulty", own.difficulty)]
+    texts += [("hint", hint) for hint in own.hints]
+    for name, text in texts:
+        check_text(name, text, own.code)
+    for team in teams:
+        check_name(f"{places.name}-{file_name(team)}.zip", own.code)
+    check_added_files(bundle_folder, own)
 
 
-def jobs(secret, editions, places, bundle_folder, dice):
+def write_plan(editions, places):
+    """Writes the author's table before any edition is built.
+
+    So a build that was stopped goes on with the same codes. Raises Failure.
+    """
+    table = write_table(editions)
+    write_files(places.table.parent, {places.table.name: table})
+
+
+def jobs(secret, editions, places, bundle_folder):
     """A Job for each edition."""
     added = {
         path.relative_to(bundle_folder).as_posix(): path.read_bytes()
@@ -104,8 +112,7 @@ def jobs(secret, editions, places, bundle_folder, dice):
     }
     for edition in editions:
         own = replace(secret, code=edition.code, examples_from=f"{secret.code}, {edition.team}")
-        path = places.zip_path(edition)
-        yield Job(edition.team, own, dice.randrange(SEEDS), added, path)
+        yield Job(edition.team, own, added, places.zip_path(edition))
 
 
 def build_edition(job):
