@@ -68,11 +68,9 @@ def check(choices, secret, teams, places, screen):
         command = choices.command("--teams", short_path(choices.teams))
         raise PuzzleError(f"{short_path(places.table)} is not there yet: {command} writes it")
     wrong = [f"{team}: not in {short_path(places.table)}" for team in teams if team not in known]
-    jobs = editions.jobs(
-        secret, known.values(), places, choices.folder, editions.make_dice(secret, 0)
-    )
+    jobs = list(editions.jobs(secret, known.values(), places, choices.folder))
     with screen:
-        wrong += work_off(editions.check_edition, list(jobs), "checking", screen)
+        wrong += work_off(editions.check_edition, jobs, "checking", screen)
     named = {edition.zip_name for edition in known.values()}
     for path in sorted(places.folder.glob("*.zip")):
         if path.name not in named:
