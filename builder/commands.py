@@ -13,7 +13,7 @@ from builder.bundle.names import GUESS, PAGE, WEIGHTS
 from builder.bundle.walkthrough import make_walkthrough
 from builder.errors import Failure, PuzzleError
 from builder.network.weights import load
-from builder.proof.certify import certify_file
+from builder.proof.certify import certify_file, has_sizes_of
 from builder.puzzle_file.advice import advise
 from builder.puzzle_file.parse import DEFAULT_MAX_DIGITS
 from builder.screens.screen import Screen
@@ -100,8 +100,7 @@ def check(choices, secret, screen):
         raise no_bundle(choices)
     contents, network = bundle.read(choices.folder)
     puzzle = short_path(choices.puzzle)
-    sizes = tuple(network.arrangement.tolist()), len(network.embedding.position) - 1
-    if sizes != (secret.arrangement, secret.max_digits):
+    if not has_sizes_of(network, secret):
         hint = "put its own puzzle file first"
         own = own_puzzle_file(choices)
         if own:

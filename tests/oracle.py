@@ -5,7 +5,7 @@ import copy
 import torch
 from torch.nn.functional import pad
 
-from builder.network.circuits import BLANK, answer
+from builder.network.circuits import BLANK
 from builder.network.codes import decode
 from builder.network.model import CLS
 
@@ -13,6 +13,22 @@ from builder.network.model import CLS
 U = 2.0**-24
 EXP_ULPS = 4
 SMALLEST = 2.0**-126
+
+
+def answer(network, tokens):
+    """What the network itself computes for tokens: its probabilities, (batch,), and both logits
+    before, (batch, 2)."""
+    logits = []
+
+    def keep(layer, inputs, output):
+        logits.append(output)
+
+    hook = network.output.register_forward_hook(keep)
+    try:
+        probabilities = network(tokens)
+    finally:
+        hook.remove()
+    return probabilities, logits[0]
 
 
 def digits(length):

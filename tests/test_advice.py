@@ -54,7 +54,7 @@ def test_a_large_picture_is_seen_but_for_one_digit():
     assert advice(random_picture(5, 1), digits=4) == []
     (told,) = advice(random_picture(42, 1), digits=20)
     assert told.endswith(
-        "90% of the cells: a face or a word can be recognised then, and a QR code may be read"
+        "91% of the cells: a face or a word can be recognised then, and a QR code may be read"
     )
     assert advice(random_picture(10, 1), digits=1) == []  # it has no other digits
 

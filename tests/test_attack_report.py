@@ -13,7 +13,6 @@ from builder.attacks.report import (
     BY_EYE,
     BY_PLACE,
     CIRCUITS,
-    DAY,
     EQUAL_DIGITS,
     EXCHANGES,
     GRADIENT,
@@ -69,7 +68,7 @@ def blind(network):
 
 def ways(network, secret):
     """The names of the attacks that find the code."""
-    return {finding.name for finding in report(network, secret) if finding.found}
+    return {finding.name for finding in report(network, secret) if finding.succeeds}
 
 
 def guesses_of(found):
@@ -102,7 +101,7 @@ def test_decoys_stop_what_looks_for_clean_cells_and_nothing_else(with_decoys):
 def test_a_network_that_says_nothing_falls_to_brute_force_alone(blind, ghost, monkeypatch):
     monkeypatch.setattr(target_module, "LIMIT", 3000)
     findings = list(report(blind, replace(ghost, decoys=True)))
-    assert [finding.name for finding in findings if finding.found] == [BRUTE_FORCE]
+    assert [finding.name for finding in findings if finding.succeeds] == [BRUTE_FORCE]
     assert {finding.guesses for finding in findings[:-1]} == {None}
 
 
@@ -110,7 +109,7 @@ def test_what_finds_the_code_has_asked_the_network_for_it(network, ghost):
     asked = []
     hook = network.register_forward_pre_hook(lambda layer, inputs: asked.append(inputs[0]))
     for finding in report(network, ghost):
-        if finding.name in ATTACKS and finding.found:
+        if finding.name in ATTACKS and finding.succeeds:
             assert asked[-1].tolist() == [[10, 2, 0, 1, 3]], finding.name
         asked.clear()
     hook.remove()
@@ -118,16 +117,17 @@ def test_what_finds_the_code_has_asked_the_network_for_it(network, ghost):
 
 def test_a_find_that_takes_half_as_many_guesses_as_trying_all_is_luck():
     lucky = Finding(BY_PLACE, 50, 100)
-    assert lucky.is_luck and not lucky.found
+    assert lucky.is_luck and not lucky.succeeds
     assert "50 guesses, and guessing takes about 100" in attack_sentence(lucky)
     able = Finding(BY_PLACE, 49, 100)
-    assert able.found and not able.is_luck
+    assert able.succeeds and not able.is_luck
     assert attack_sentence(able).endswith("49 guesses")
 
 
 def test_brute_force_finds_the_code_within_a_day():
-    assert Finding(BRUTE_FORCE, 10**9, 10**9, seconds=DAY - 1).found
-    assert not Finding(BRUTE_FORCE, 10**9, 10**9, seconds=DAY).found
+    day = 24 * 60 * 60  # seconds
+    assert Finding(BRUTE_FORCE, 10**9, 10**9, seconds=day - 1).succeeds
+    assert not Finding(BRUTE_FORCE, 10**9, 10**9, seconds=day).succeeds
 
 
 def test_brute_force_takes_as_long_as_its_guesses_at_the_networks_rate(network, ghost, monkeypatch):
@@ -166,7 +166,7 @@ def test_decoys_that_cannot_be_had_are_not_advised(code):
 def test_the_verdict_on_decoys_names_what_programs_take(with_decoys):
     secret, network = with_decoys
     found = verdict(network, secret)
-    guesses = {name: finding.guesses for name, finding in found.found.items()}
+    guesses = {name: finding.guesses for name, finding in found.findings.items()}
     climb = min(guesses[BY_PLACE], guesses[GRADIENT])
     assert verdict_sentence(found).startswith(
         f"Not by eye; climbing the logit takes about {climb} guesses, exchanging digits about "
@@ -178,7 +178,7 @@ def test_the_verdict_on_decoys_names_what_programs_take(with_decoys):
 def test_a_verdict_says_what_the_report_says(network, ghost, with_decoys):
     for secret, attacked in ((ghost, network), with_decoys):
         reported = {finding.name: finding.guesses for finding in report(attacked, secret)}
-        for name, finding in verdict(attacked, secret).found.items():
+        for name, finding in verdict(attacked, secret).findings.items():
             assert finding.guesses == reported[name]
 
 
@@ -198,7 +198,7 @@ def summits(with_decoys):
 def test_false_summits_are_put_to_every_climb(summits, monkeypatch):
     secret, network = summits
     climbs = {BY_PLACE, PAIRS, ANNEALING, GRADIENT}
-    assert {*CLIMBS, *MORE_CLIMBS} == climbs <= set(verdict(network, secret).found)
+    assert {*CLIMBS, *MORE_CLIMBS} == climbs <= set(verdict(network, secret).findings)
     for name in climbs:
         monkeypatch.setitem(ATTACKS, name, lambda target: iter(()))
     line = verdict_sentence(verdict(network, secret))

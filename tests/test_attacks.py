@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from builder.attacks import target as target_module
 from builder.attacks.annealing import anneal, by_annealing
-from builder.attacks.brute_force import count_candidates, mean_guesses, rate
+from builder.attacks.brute_force import mean_guesses, rate
 from builder.attacks.by_eye import count_guesses_by_eye
 from builder.attacks.by_place import by_place, other_digits
 from builder.attacks.circuits import by_circuits
@@ -24,13 +24,13 @@ from builder.attacks.pairs import by_pairs, other_pairs
 from builder.attacks.single_matrices import by_single_matrices
 from builder.attacks.smoothness import by_smoothness, smoothness
 from builder.attacks.target import Target, count_guesses
-from builder.network.circuits import Circuits, answer
+from builder.network.circuits import Circuits
 from builder.network.codes import random_codes
 from builder.network.model import CLS, tokenize
 from builder.network.weights import load
 from builder.training.train import train
 from tests.helpers import changed
-from tests.oracle import all_codes, table_logits
+from tests.oracle import all_codes, answer, table_logits
 from tests.sweep import draw, draw_tiles, pictures
 
 LAYERS = (
@@ -62,7 +62,7 @@ def long():
 
 
 def some_puzzles(n):
-    """Random puzzles: some have room behind the code, some have many tiles, some are grey."""
+    """Random puzzles: some have room after the code, some have many tiles, some are grey."""
     dice = random.Random(26)
     for number in range(n):
         digits = dice.randint(1, 7)
@@ -428,13 +428,13 @@ def test_the_circuits_take_one_guess_of_10_digits_with_decoys():
 
 def test_decoys_leave_numbers_of_different_digits_to_brute_force(ghost):
     secret = replace(ghost, decoys=True, max_digits=16)
-    assert [count_candidates(secret, digits) for digits in (1, 2, 10, 11)] == [10, 90, 3628800, 0]
-    assert sum(count_candidates(secret, digits) for digits in range(1, 17)) == 9_864_100
+    assert [secret.count_candidates(digits) for digits in (1, 2, 10, 11)] == [10, 90, 3628800, 0]
+    assert sum(secret.count_candidates(digits) for digits in range(1, 17)) == 9_864_100
     assert mean_guesses(secret) == 10 + 90 + 720 + 5040 // 2
 
 
 def test_without_decoys_brute_force_tries_every_number(ghost):
-    assert [count_candidates(ghost, digits) for digits in (1, 4)] == [10, 10_000]
+    assert [ghost.count_candidates(digits) for digits in (1, 4)] == [10, 10_000]
     assert mean_guesses(ghost) == 1110 + 5000
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.network.circuits import BLANK
-from builder.network.codes import tokens_by_length
+from builder.network.codes import max_digits_of, tokens_by_length
 from builder.network.model import CLS, NeuralNetwork, tokenize
 from builder.proof import cells as bounding
 from builder.proof import rounding
@@ -46,7 +46,7 @@ def secret_shown_by(network, code, **options):
     """A secret whose pictures are what a network of one picture a head shows for a code."""
     matrices = network.get_attention_matrices(network.embedding(tokenize(code)))
     pictures = tuple(tuple(map(tuple, matrix[0].tolist())) for matrix in matrices)
-    max_digits = len(network.embedding.position) - 1
+    max_digits = max_digits_of(network)
     return Secret(code, pictures, max_digits, **options)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from builder.errors import PuzzleError
-from builder.network.circuits import answer, read_circuits
+from builder.network.circuits import read_circuits
 from builder.network.codes import count_codes
 from builder.network.model import NeuralNetwork, tokenize
 from builder.network.weights import dump
@@ -29,7 +29,7 @@ from builder.proof.certify import (
 from builder.proof.rounding import rounding_bound
 from builder.proof.search import precision
 from tests.helpers import changed, probability
-from tests.oracle import all_tokens, hardest, table_logits
+from tests.oracle import all_tokens, answer, hardest, table_logits
 
 
 @pytest.fixture(scope="module")
@@ -208,12 +208,12 @@ def test_pictures_and_codes_of_another_puzzle_are_not_certified(network, ghost):
 
 
 def test_networks_of_other_sizes_than_the_puzzles_are_refused(network, ghost):
-    with pytest.raises(PuzzleError, match="^the weights take numbers of up to 5 digits, and this "):
+    with pytest.raises(PuzzleError, match="^the weights have other sizes"):
         certify(network, replace(ghost, max_digits=6))
-    with pytest.raises(PuzzleError, match="^the weights show 3 pictures of 1 x 1 tiles, and this "):
+    with pytest.raises(PuzzleError, match="^the weights have other sizes"):
         certify(network, replace(ghost, pictures=ghost.pictures[:2]))
     wide = changed(network, lambda copy: copy.arrangement.copy_(torch.tensor([1, 1, 3])))
-    with pytest.raises(PuzzleError, match="1 picture of 1 x 3 tiles, .* has 3 pictures of 1 x 1"):
+    with pytest.raises(PuzzleError, match="^the weights have other sizes"):
         certify(wide, ghost)
 
 

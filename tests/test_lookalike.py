@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import PuzzleError
-from builder.proof import certify
-from builder.puzzle_file.lookalike import LIMIT, expect_lookalikes, find_lookalike
+from builder.puzzle_file.lookalike import expect_lookalikes, find_lookalike
 from builder.puzzle_file.secret import Secret
 
 
@@ -62,10 +61,6 @@ def test_it_finds_a_lookalike_exactly_if_there_is_one(tiles):
     expected = all_lookalikes(tiles)
     found = find_lookalike(tiles)
     assert found in expected or (found is None and not expected)
-
-
-def test_the_limit_is_the_certificates():
-    assert LIMIT == certify.OTHER_CELL
 
 
 def test_ten_digits_and_144_heads_are_decided():

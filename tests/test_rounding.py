@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.network.circuits import read_circuits
+from builder.network.codes import max_digits_of
 from builder.network.model import CLS, NeuralNetwork, tokenize
 from builder.proof import rounding
 from builder.proof.rounding import gamma, product_error, rounding_bound
@@ -21,7 +22,7 @@ from tests.oracle import network_logits, table_logits
 def largest_difference(network):
     """Between float32 logits and the tables', over all codes."""
     truth = table_logits(read_circuits(network))
-    found = network_logits(network, len(network.embedding.position) - 1)
+    found = network_logits(network, max_digits_of(network))
     return (found - truth).abs().max().item()
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.network.circuits import answer, read_circuits
+from builder.network.circuits import read_circuits
 from builder.network.codes import encode
 from builder.network.model import CLS, tokenize
 from builder.network.weights import load
@@ -21,6 +21,7 @@ from builder.training.decoys.summits import draw_bait
 from builder.training.nearest import nearest
 from builder.training.train import choose_recipe, train
 from tests.helpers import random_pictures
+from tests.oracle import answer
 
 CODE = "7459"
 MAX_DIGITS = 5

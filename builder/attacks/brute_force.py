@@ -1,6 +1,5 @@
 """Brute force: all numbers, short ones first. With decoys those whose digits all differ will do."""
 
-import math
 import time
 
 import torch
@@ -10,18 +9,11 @@ from builder.network.model import CLS
 SECONDS = 0.05  # a batch that takes so long shows how fast the network is
 
 
-def count_candidates(secret, digits):
-    """How many numbers of a length may be the code."""
-    if secret.decoys:
-        return math.perm(CLS, digits)
-    return CLS**digits
-
-
 def mean_guesses(secret):
     """How many guesses it takes on average to find a code as long as the secret's."""
     digits = len(secret.code)
-    shorter = sum(count_candidates(secret, length) for length in range(1, digits))
-    return shorter + count_candidates(secret, digits) // 2
+    shorter = sum(secret.count_candidates(length) for length in range(1, digits))
+    return shorter + secret.count_candidates(digits) // 2
 
 
 def rate(network):

@@ -15,8 +15,7 @@ from builder.attacks.pairs import by_pairs
 from builder.attacks.single_matrices import by_single_matrices
 from builder.attacks.smoothness import by_smoothness
 from builder.attacks.target import Target, count_guesses
-
-DAY = 86_400  # seconds
+from builder.words import UNITS
 
 BY_EYE = "by eye"
 SMOOTHNESS = "the pictures' smoothness"
@@ -61,10 +60,10 @@ class Finding(NamedTuple):
     seconds: float | None = None
 
     @property
-    def found(self):
+    def succeeds(self):
         """Whether the attack finds the code: brute force within a day, all others not by luck."""
         if self.seconds is not None:
-            return self.seconds < DAY
+            return self.seconds < UNITS["day"]
         return self.guesses is not None and not self.is_luck
 
     @property

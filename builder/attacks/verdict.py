@@ -3,7 +3,7 @@
 from operator import attrgetter
 from typing import NamedTuple
 
-from builder.attacks.brute_force import count_candidates, mean_guesses
+from builder.attacks.brute_force import mean_guesses
 from builder.attacks.report import (
     ANNEALING,
     BRUTE_FORCE,
@@ -27,17 +27,19 @@ from builder.puzzle_file.secret import Secret
 SHORT = 100  # guesses that somebody types without a program
 CLIMBS = (BY_PLACE, GRADIENT)
 MORE_CLIMBS = (PAIRS, ANNEALING)  # that are asked about if false summits stop the others
+# What programs do that understand nothing of attention. Least squares and the circuits are no such
+# ways. Equal digits is not asked about with decoys, and without them nobody needs a program.
 SIMPLE = (SMOOTHNESS, *CLIMBS, *MORE_CLIMBS, EXCHANGES, BRUTE_FORCE)
 
 
 class Verdict(NamedTuple):
     """How hard a puzzle is.
 
-    secret: the puzzle's. found: the findings of the attacks that decide and find the code, by name.
+    secret: the puzzle's. findings: those of the attacks that decide and find the code, by name.
     """
 
     secret: Secret
-    found: dict[str, Finding]
+    findings: dict[str, Finding]
 
     @property
     def mean_guesses(self):
@@ -52,7 +54,7 @@ class Verdict(NamedTuple):
     def candidates(self):
         """How many numbers of all lengths may be the code."""
         lengths = range(1, 1 + self.secret.max_digits)
-        return sum(count_candidates(self.secret, length) for length in lengths)
+        return sum(self.secret.count_candidates(length) for length in lengths)
 
     @property
     def decoys_possible(self):
@@ -64,34 +66,20 @@ class Verdict(NamedTuple):
         return not self.secret.decoys
 
     @property
-    def is_large(self):
-        """Whether a picture has more than one tile."""
-        return has_large_pictures(self.secret)
-
-    @property
-    def share_shown_without_last_digit(self):
-        """The share of cells that are right if the last digit alone is wrong, 0 to 1.
-
-        It is all but a row and a column of each tile.
-        """
-        digits = len(self.secret.code)
-        return (digits / (1 + digits)) ** 2
-
-    @property
     def climb(self):
         """The cheapest Finding of CLIMBS; None if none of them finds the code."""
-        findings = [self.found[name] for name in CLIMBS if name in self.found]
+        findings = [self.findings[name] for name in CLIMBS if name in self.findings]
         return min(findings, key=attrgetter("guesses"), default=None)
 
     @property
     def has_simple_way(self):
         """Whether a program finds the code without any understanding of attention."""
-        return any(name in self.found for name in SIMPLE)
+        return any(name in self.findings for name in SIMPLE)
 
     @property
     def seconds_for_all(self):
         """How long it takes to try all numbers that may be the code."""
-        brute_force = self.found[BRUTE_FORCE]
+        brute_force = self.findings[BRUTE_FORCE]
         return brute_force.seconds * self.candidates / brute_force.guesses
 
 
@@ -104,7 +92,7 @@ def verdict(network, secret):
         findings += [find(target, secret, name) for name in deciding_attacks(secret)]
         if secret.decoys:
             findings.append(find_by_brute_force(network, secret))
-    return Verdict(secret, {finding.name: finding for finding in findings if finding.found})
+    return Verdict(secret, {finding.name: finding for finding in findings if finding.succeeds})
 
 
 def deciding_attacks(secret):
@@ -114,12 +102,6 @@ def deciding_attacks(secret):
     names = [*CLIMBS, EXCHANGES, LEAST_SQUARES]
     if secret.summits:
         names += MORE_CLIMBS
-    if has_large_pictures(secret):
+    if secret.is_tiled:
         names.append(SMOOTHNESS)
     return names
-
-
-def has_large_pictures(secret):
-    """Whether a picture has more than one tile."""
-    _, down, across = secret.arrangement
-    return down * across > 1

@@ -10,6 +10,7 @@ import torch
 
 from builder.bundle.checksum import NO_CHECK_SUM, seal
 from builder.bundle.texts import lengths, what_is_shown, wrong_numbers
+from builder.network.codes import max_digits_of
 
 TEMPLATE = Path(__file__).parent / "try.html"
 PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -24,7 +25,7 @@ def make_page(secret, network):
     that solvers read, and on nothing else of the secret.
     """
     template = TEMPLATE.read_text(encoding="utf-8")
-    max_digits = len(network.embedding.position) - 1
+    max_digits = max_digits_of(network)
     sizes = (network.projection.out_features, len(network.attention_matrix_list), max_digits)
     values = {
         "policy": _policy(template),

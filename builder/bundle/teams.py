@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import re
 import unicodedata
 from typing import NamedTuple
@@ -103,9 +102,7 @@ def draw_codes(number, secret, taken, allows, dice):
     if there are not so many codes.
     """
     digits = len(secret.code)
-    possible = 10**digits
-    if secret.decoys:
-        possible = math.perm(10, digits)
+    possible = secret.count_candidates(digits)
     if number + len(taken) > possible:
         raise PuzzleError(
             f"{counted(number + len(taken) - 1, 'team')} cannot have codes of their own: there are"

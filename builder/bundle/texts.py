@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from builder.bundle.checksum import NO_CHECK_SUM, seal
-from builder.network.codes import count_codes
+from builder.network.codes import count_codes, max_digits_of
 from builder.puzzle_file.code import DIGITS
 from builder.puzzle_file.texts import SPELLED_OUT
 from builder.words import counted
@@ -38,7 +38,7 @@ def make_readme(secret, network):
 
     network: the network that the bundle holds; every size is read off it.
     """
-    max_digits = len(network.embedding.position) - 1
+    max_digits = max_digits_of(network)
     first, second, third, *_ = draw_examples(secret)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return fill(

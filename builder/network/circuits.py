@@ -52,22 +52,6 @@ class Circuits(NamedTuple):
         return (score.softmax(1) * vote).sum((1, 2)) + self.bias
 
 
-def answer(network, tokens):
-    """What the network itself computes for tokens: its probabilities, (batch,), and both logits
-    before, (batch, 2)."""
-    logits = []
-
-    def keep(layer, inputs, output):
-        logits.append(output)
-
-    hook = network.output.register_forward_hook(keep)
-    try:
-        probabilities = network(tokens)
-    finally:
-        hook.remove()
-    return probabilities, logits[0]
-
-
 def read_circuits(network):
     """The circuits of a network, in float64 whatever the network's own type."""
     weights = {name: tensor.double() for name, tensor in network.state_dict().items()}

@@ -1,6 +1,6 @@
 """Every code there is: all strings of 1 to max_digits digits, leading zeros counted.
 
-A batch of codes is a tensor (batch, max_digits) of digits, with BLANK behind the end of a shorter
+A batch of codes is a tensor (batch, max_digits) of digits, with BLANK after the end of a shorter
 code.
 """
 
@@ -9,6 +9,11 @@ from torch.nn.functional import pad
 
 from builder.network.circuits import BLANK
 from builder.network.model import CLS
+
+
+def max_digits_of(network):
+    """How many digits the longest code has that a network takes."""
+    return len(network.embedding.position) - 1
 
 
 def count_codes(max_digits):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 
+from builder.network.codes import max_digits_of
 from builder.network.model import CLS
 from builder.proof.rounding import FLOAT64, Layer, Rounded, embed, read_weights, score_error
 
@@ -35,9 +36,9 @@ class Lookalike(NamedTuple):
 def bounded_cells(network, rows):
     """Yields what heads show for all pairs of rows, a few heads at a time, in their order.
 
-    rows: their numbers, (n,). 0 is CLS, and 1 + 10 * place + digit is a digit; places count from 0.
-    Yields the exact cells and how far a computed one can be from them, both (heads, n, n). Raises
-    OverflowError if a number could overflow.
+    rows: their numbers, (n,). 0 is CLS's, and `row_of` has those of digits. Yields the exact cells
+    and how far a computed one can be from them, both (heads, n, n). Raises OverflowError if a
+    number could overflow.
     """
     weights = read_weights(network)
     rows = Rounded(*(part[rows] for part in embed(weights)))
@@ -51,6 +52,11 @@ def bounded_cells(network, rows):
         yield query.exact @ key.exact.mT, FLOAT64 * score_error(some, query, key, rows)
 
 
+def row_of(place, digit):
+    """The number of the row of a digit at a place of the code. Places count from 0."""
+    return 1 + CLS * place + digit
+
+
 def _split(layer, heads_at_a_time):
     """The Layer of all heads as Layers of a few heads each."""
     weights = layer.weight.split(heads_at_a_time)
@@ -62,7 +68,7 @@ def worst_cell(network, secret):
     """How far a cell can be from what was drawn, over all cells that the code shows: a float."""
     rows = [0]
     for place, digit in enumerate(secret.code):
-        rows.append(1 + CLS * place + int(digit))
+        rows.append(row_of(place, int(digit)))
     drawn = torch.tensor(secret.tiles, dtype=torch.float64)
     cells = bounded_cells(network, torch.tensor(rows))
     exact, error = (torch.cat(parts) for parts in zip(*cells, strict=True))
@@ -74,10 +80,10 @@ def crisp_share(network, limit):
 
     Each pair of tokens that a number can hold counts once, in each head.
     """
-    places = _places(len(network.embedding.position) - 1)
-    rows = torch.arange(len(places))
-    # A number holds one token at each place.
-    is_possible = (places[:, None] != places) | (rows[:, None] == rows)
+    positions = _positions(max_digits_of(network))
+    rows = torch.arange(len(positions))
+    # A number holds one token at each position.
+    is_possible = (positions[:, None] != positions) | (rows[:, None] == rows)
     crisp = 0
     total = 0
     for exact, error in bounded_cells(network, rows):
@@ -109,7 +115,7 @@ def find_lookalike(network, secret, limit, budget):
                 return Lookalike(number, decided=True)
             continue
         for digit in range(CLS):
-            row = 1 + CLS * place + digit
+            row = row_of(place, digit)
             if not rows[row]:
                 continue
             rows_left = rows & agree[row]
@@ -125,16 +131,16 @@ def _agreeing_rows(network, secret, limit):
     There are n = 1 + 10 * digits rows: CLS, and every digit at every place of the code. Two digits
     at one place are compared, too, but no number has both.
     """
-    places = _places(len(secret.code))
-    drawn = torch.tensor(secret.tiles, dtype=torch.float64)[:, places][:, :, places]
-    agree = torch.ones(len(places), len(places), dtype=torch.bool)
-    for exact, error in bounded_cells(network, torch.arange(len(places))):
+    positions = _positions(len(secret.code))
+    drawn = torch.tensor(secret.tiles, dtype=torch.float64)[:, positions][:, :, positions]
+    agree = torch.ones(len(positions), len(positions), dtype=torch.bool)
+    for exact, error in bounded_cells(network, torch.arange(len(positions))):
         tiles, drawn = drawn.split([len(exact), len(drawn) - len(exact)])
         disagree = (exact - tiles).abs() - error > limit
         agree &= ~disagree.any(0)
     return agree & agree.T
 
 
-def _places(digits):
-    """The place that each row belongs to, (1 + 10 * digits,): 0 is CLS, and the digits follow."""
+def _positions(digits):
+    """The position of each row's token, (1 + 10 * digits,). CLS has position 0, place 0 has 1."""
     return torch.cat([torch.zeros(1).long(), torch.arange(1, 1 + digits).repeat_interleave(CLS)])

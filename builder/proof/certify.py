@@ -15,20 +15,20 @@ import torch
 
 from builder.errors import PuzzleError
 from builder.network.circuits import read_circuits
-from builder.network.codes import count_codes, decode, encode, tokens_by_length
+from builder.network.codes import count_codes, decode, encode, max_digits_of, tokens_by_length
 from builder.network.model import tokenize
 from builder.network.weights import dump, holds_exactly, load
 from builder.proof.cells import Lookalike, crisp_share, find_lookalike, worst_cell
 from builder.proof.climbs import share_of_climbs
 from builder.proof.rounding import rounding_bound
 from builder.proof.search import precision, search
-from builder.words import counted
+from builder.puzzle_file.lookalike import LIMIT
 
 RIGHT = 0.999999  # the secret's probability is at least this
 FLAT = 750.0  # a logit this far below 0 is a probability of exactly 0
 CELL = 0.01  # every cell of the code is at most this far from what was drawn
 CRISP = 0.01  # with decoys, every cell of every number is at most this far from a tenth
-OTHER_CELL = 0.25  # every other number of the code's length has a cell that is further off
+OTHER_CELL = LIMIT  # every other number of the code's length has a cell that is further off
 HARDEST = 16  # wrong codes whose probability is asked of the network itself
 CLIMBS = 0.02  # with false summits, at most this share of climbs on the logit ends at the code
 BUDGET = 1_000_000  # nodes after which the search for them gives up
@@ -146,7 +146,8 @@ def certify_file(content, secret, watch=None):
     Raises PuzzleError if the file doesn't hold a network of the secret's sizes.
     """
     network = load(content)
-    check_sizes(network, secret)
+    if not has_sizes_of(network, secret):
+        raise PuzzleError("the weights have other sizes than this puzzle needs")
     return Certificate(
         weights=content,
         survives=holds_exactly(content, network),
@@ -156,24 +157,10 @@ def certify_file(content, secret, watch=None):
     )
 
 
-def check_sizes(network, secret):
-    """Raises PuzzleError if a network doesn't have the sizes that a secret needs."""
-    max_digits = len(network.embedding.position) - 1
-    if max_digits != secret.max_digits:
-        raise PuzzleError(
-            f"the weights take numbers of up to {max_digits} digits, and this puzzle's must take "
-            f"up to {secret.max_digits}"
-        )
+def has_sizes_of(network, secret):
+    """Whether a network has the sizes that a secret needs."""
     arrangement = tuple(network.arrangement.tolist())
-    if arrangement != secret.arrangement:
-        raise PuzzleError(
-            f"the weights show {_sizes(*arrangement)}, and this puzzle has "
-            f"{_sizes(*secret.arrangement)}"
-        )
-
-
-def _sizes(pictures, down, across):
-    return f"{counted(pictures, 'picture')} of {down} x {across} tiles"
+    return arrangement == secret.arrangement and max_digits_of(network) == secret.max_digits
 
 
 def _find_answers(network, secret, watch):

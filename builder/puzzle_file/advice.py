@@ -10,7 +10,7 @@ from builder.words import listed
 RARE = 0.1  # of wrong numbers are symmetric by chance, at most, for symmetry to tell something
 SMOOTH = 0.5  # differences between neighbours, against all others, of a picture that is smooth
 COARSE = 0.3  # of a picture's variance lies between its tiles, if it can be recognised by them
-DIGITS_OF_QR_CODES = 12  # with more, a reader may mend what the last digit spoils (tried: 16)
+DIGITS_OF_QR_CODES = 12  # with more, a reader may repair what the last digit spoils (tried: 16)
 FEWEST_SMOOTH = 4  # digits; with fewer, a picture is smooth by chance
 
 
@@ -48,7 +48,7 @@ def _shown_too_soon(secret):
     else:
         missing, empty = f"its last {spare} digits", f"rows {lines} and columns {lines}"
     place = "in every picture"
-    if _is_tiled(secret):
+    if secret.is_tiled:
         place = "in every tile"
     yield (
         f"the code without {missing} shows the whole drawing, because {empty} are "
@@ -68,16 +68,14 @@ def _is_empty(tiles, line, background):
 def _shown_in_part(secret):
     """Between the rows and columns of the last digit, a large picture can be recognised."""
     digits = len(secret.code)
-    if not _is_tiled(secret) or digits == 1:
+    if not secret.is_tiled or digits == 1:
         return
-    size = 1 + digits
-    share = 100 * digits**2 // size**2
     seen = "a QR code cannot be read then, but a face or a word can be recognised"
     if digits > DIGITS_OF_QR_CODES:
         seen = "a face or a word can be recognised then, and a QR code may be read"
     yield (
         "the code without its last digit, or with a wrong one, shows all tiles but a row and a "
-        f"column each, {share}% of the cells: {seen}"
+        f"column each, {secret.share_without_last_digit:.0%} of the cells: {seen}"
     )
 
 
@@ -96,7 +94,7 @@ def _flat(pictures):
 
 def _seen_in_decoys(secret):
     """A wrong number's cells are drawn tile by tile, from the tile's own."""
-    if not _is_tiled(secret):
+    if not secret.is_tiled:
         return
     for number, own in _tiles_by_picture(secret):
         cells = [cell for row in _rows(own) for cell in row]
@@ -190,11 +188,6 @@ def _difference(tile, first, second):
     rows = zip(tile[first], tile[second], strict=True)
     columns = [(row[first], row[second]) for row in tile]
     return sum(abs(one - two) for one, two in [*rows, *columns])
-
-
-def _is_tiled(secret):
-    pictures, down, across = secret.arrangement
-    return down * across > 1
 
 
 def _tiles_by_picture(secret):

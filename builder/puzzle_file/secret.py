@@ -1,9 +1,11 @@
 """The secret of a puzzle: what the network is to know, and what solvers are told about it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import PuzzleError
+from builder.puzzle_file.code import DIGITS
 from builder.puzzle_file.decoys import check_decoys, check_summits
 from builder.puzzle_file.parse import parse_table
 from builder.puzzle_file.source import read_source
@@ -53,6 +55,27 @@ class Secret:
         size = 1 + len(self.code)
         picture = self.pictures[0]
         return len(self.pictures), len(picture) // size, len(picture[0]) // size
+
+    @property
+    def is_tiled(self):
+        """Whether a picture has more than one tile."""
+        _, down, across = self.arrangement
+        return down * across > 1
+
+    @property
+    def share_without_last_digit(self):
+        """The share of cells that are right if the last digit alone is wrong, 0 to 1.
+
+        It is all but a row and a column of each tile.
+        """
+        digits = len(self.code)
+        return (digits / (1 + digits)) ** 2
+
+    def count_candidates(self, digits):
+        """How many numbers of a length may be the code. With decoys, all its digits differ."""
+        if self.decoys:
+            return math.perm(len(DIGITS), digits)
+        return len(DIGITS) ** digits
 
     @property
     def tiles(self):

@@ -66,17 +66,17 @@ def verdict_sentence(verdict):
         line = _with_decoys(verdict)
     else:
         line = _without_decoys(verdict)
-    if verdict.is_large and SMOOTHNESS not in verdict.found:
-        share = verdict.share_shown_without_last_digit
+    if verdict.secret.is_tiled and SMOOTHNESS not in verdict.findings:
+        share = verdict.secret.share_without_last_digit
         line += f"; with the last digit alone wrong, {share:.0%} of the picture is right"
     return line
 
 
 def _without_decoys(verdict):
-    line = f"A beginners' puzzle: by eye in about {_guesses(verdict.found[BY_EYE])}"
-    if EQUAL_DIGITS in verdict.found:
-        line += f", by a program in {verdict.found[EQUAL_DIGITS].guesses}"
-    if verdict.decoys_possible and verdict.is_large:
+    line = f"A beginners' puzzle: by eye in about {_guesses(verdict.findings[BY_EYE])}"
+    if EQUAL_DIGITS in verdict.findings:
+        line += f", by a program in {verdict.findings[EQUAL_DIGITS].guesses}"
+    if verdict.decoys_possible and verdict.secret.is_tiled:
         line += "; decoys would make it harder"
     elif verdict.decoys_possible:
         line += "; decoys would prevent that"
@@ -97,8 +97,8 @@ def _with_decoys(verdict):
 
 
 def _opening(verdict):
-    if SMOOTHNESS in verdict.found:
-        guesses = _guesses(verdict.found[SMOOTHNESS])
+    if SMOOTHNESS in verdict.findings:
+        guesses = _guesses(verdict.findings[SMOOTHNESS])
         return f"The picture comes together digit by digit, in about {guesses}"
     if verdict.secret.summits and not verdict.climb:
         return "Not by eye, and climbing the logit ends on false summits"
@@ -111,9 +111,9 @@ def _costs(verdict):
     if verdict.climb:
         costs["climbing the logit"] = f"about {_guesses(verdict.climb)}"
     for name, way in WAYS.items():
-        if name in verdict.found:
-            costs[way] = f"about {_guesses(verdict.found[name])}"
-    if BRUTE_FORCE in verdict.found:
+        if name in verdict.findings:
+            costs[way] = f"about {_guesses(verdict.findings[name])}"
+    if BRUTE_FORCE in verdict.findings:
         numbers = f"{verdict.candidates:,} numbers of different digits"
         costs[f"trying all {numbers}"] = duration(verdict.seconds_for_all)
     return costs
@@ -121,9 +121,9 @@ def _costs(verdict):
 
 def _without_simple_way(verdict):
     opening = "Not by eye, and by no simple program"
-    if LEAST_SQUARES not in verdict.found:
+    if LEAST_SQUARES not in verdict.findings:
         return f"{opening}: only the circuits open it, so give solvers a hint"
-    guesses = _guesses(verdict.found[LEAST_SQUARES])
+    guesses = _guesses(verdict.findings[LEAST_SQUARES])
     understanding = f"only understanding opens it (least squares takes about {guesses})"
     return f"{opening}: {understanding}, so give solvers a hint"
 

@@ -86,4 +86,6 @@ class Screen:
 
     def attack(self, finding):
         """Shows what an attack costs: in red if it finds the code."""
-        self.note(f"attack: {attack_sentence(finding)}", style="red" if finding.found else "green")
+        self.note(
+            f"attack: {attack_sentence(finding)}", style="red" if finding.succeeds else "green"
+        )
