@@ -86,6 +86,7 @@ class Screen:
 
     def attack(self, finding):
         """Shows what an attack costs: in red if it finds the code."""
-        self.note(
-            f"attack: {attack_sentence(finding)}", style="red" if finding.succeeds else "green"
-        )
+        style = "green"
+        if finding.succeeds:
+            style = "red"
+        self.note(f"attack: {attack_sentence(finding)}", style=style)
