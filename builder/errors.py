@@ -2,7 +2,7 @@
 
 
 class PuzzleError(Exception):
-    """Something the author can mend. status: the exit status that the builder ends with."""
+    """Something the author can fix. status: the exit status that the builder ends with."""
 
     status = 2
 

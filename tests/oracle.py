@@ -9,7 +9,7 @@ from builder.network.circuits import BLANK
 from builder.network.codes import decode
 from builder.network.model import CLS
 
-# Those of float32, said here anew, so that a wrong one in the builder is noticed.
+# Those of float32, said here again, so that a wrong one in the builder is noticed.
 U = 2.0**-24
 EXP_ULPS = 4
 SMALLEST = 2.0**-126

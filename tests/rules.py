@@ -7,7 +7,7 @@ bring a small leak to light.
 
 No rule asks the network, and none composes two layers. So what rules name beyond chance, the
 weights tell without being understood. Chance is what the best of as many rules names of codes
-drawn anew.
+drawn afresh.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.sweep import draw, draw_tiles
 
 PUZZLES = 20  # with few heads, and as many with decoys
 TILES = (5, 24), (8, 16)  # tiles down and across, and puzzles with so many
-REDRAWN = 200  # times that the codes are drawn anew
+REDRAWN = 200  # times that the codes are drawn afresh
 LONG = 6  # digits of a code that no rule may name whole
 
 
@@ -136,7 +136,7 @@ def share_named(networks_and_secrets):
 
 
 def share_by_chance(answers, secrets, seed=0):
-    """What the best rule names of codes drawn anew: the mean share of digits, and the largest, of
+    """What the best rule names of codes drawn afresh: the mean share of digits, and the largest, of
     REDRAWN times.
     """
     dice = random.Random(seed)

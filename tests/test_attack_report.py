@@ -92,7 +92,7 @@ def test_the_ghost_falls_to_everything_but_single_matrices(network, ghost):
     assert ways(network, ghost) | {SMOOTHNESS} == {*IN_ORDER} - {SINGLE_MATRICES}
 
 
-def test_decoys_stop_what_looks_for_clean_cells_and_nothing_else(with_decoys):
+def test_decoys_stop_what_looks_for_crisp_cells_and_nothing_else(with_decoys):
     secret, network = with_decoys
     stopped = {BY_EYE, EQUAL_DIGITS, SINGLE_MATRICES}
     assert ways(network, secret) | {SMOOTHNESS} == {*IN_ORDER} - stopped

@@ -76,15 +76,15 @@ def guesses_by_eye(secret, network):
     """Grows the number as a solver does, asking the network. None if it never says "right"."""
     code = ""
     for place in range(secret.max_digits):
-        clean = []
+        blur = []
         for digit in "0123456789":
             tokens = tokenize(code + digit)
             if network(tokens).item() > 0.5:
                 return 10 * place + int(digit) + 1
             cells = torch.stack(network.get_attention_matrices(network.embedding(tokens)))
             tenths = (10 * cells.clamp(0, 1)).round() / 10
-            clean.append((cells - tenths).abs().mean().item())
-        code += str(clean.index(min(clean)))
+            blur.append((cells - tenths).abs().mean().item())
+        code += str(blur.index(min(blur)))
     return None
 
 
@@ -177,8 +177,8 @@ def test_equal_digits_find_nothing_with_decoys(with_decoys):
     assert count_guesses(network, secret, by_equal_digits(Target(network))) is None
 
 
-def test_equal_digits_try_every_length_when_noise_looks_clean(ghost, network, monkeypatch):
-    monkeypatch.setattr("builder.attacks.equal_digits.CLEAN", 1e9)  # all five places look clean
+def test_equal_digits_try_every_length_when_noise_looks_crisp(ghost, network, monkeypatch):
+    monkeypatch.setattr("builder.attacks.equal_digits.CRISP", 1e9)  # all five places look crisp
     attack = by_equal_digits(Target(network))
     assert count_guesses(network, ghost, attack) == 13  # ten, twice five digits, four
 

@@ -362,7 +362,7 @@ def test_what_is_no_image_gets_one_sentence(tmp_path):
     assert refusal(tmp_path, "text.png") == (
         "text.png is no image, or one of a kind that cannot be read: save it as a PNG file"
     )
-    assert refusal(tmp_path, "empty.png") == "empty.png is empty: save the image anew"
+    assert refusal(tmp_path, "empty.png") == "empty.png is empty: save the image again"
     assert refusal(tmp_path, "folder.png") == ("folder.png is a folder: name an image file in it")
     assert "no image file nul" in refusal(tmp_path, "nul\0.png")
     assert "x" * 5000 in refusal(tmp_path, "x" * 5000)

@@ -5,8 +5,9 @@ import torch
 
 from builder.network.model import CLS, tokenize
 from builder.puzzle_file.secret import Secret
-from builder.training.draw import gaussian, inputs
-from builder.training.pictures import (
+from builder.training.draw import gaussian
+from builder.training.parameters import inputs
+from builder.training.queries import (
     FACTOR,
     SPACING,
     complement,
@@ -22,7 +23,7 @@ CODES = "7", "2013", "20131", "201317", "2013170420"
 
 
 class Setting:
-    """What queries are made from, for a code: see `pictures.draw_queries`."""
+    """What queries are made from, for a code: see `queries.draw_queries`."""
 
     def __init__(self, code, seed=0):
         size = 1 + len(code)

@@ -24,7 +24,7 @@ def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
 
 
 def expected_precision(circuits):
-    """Said here anew, so that a wrong one in the builder is noticed."""
+    """Said here again, so that a wrong one in the builder is noticed."""
     heads, positions, _ = circuits.score.shape
     roundings = 2 * (1600 + 17 * positions + 5 * heads + positions * heads)
     votes = sum(circuits.vote[head].abs().max().item() for head in range(heads))
@@ -182,25 +182,25 @@ def test_a_node_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
 
 
 def test_a_node_whose_bound_is_nan_is_looked_into(monkeypatch):
-    bound = searching._Tables.bound
+    bound = searching._Tables.find_bounds
 
     def bound_nothing(*given):
         bounds = bound(*given)
         return bounds._replace(bound=torch.full_like(bounds.bound, math.nan))
 
-    monkeypatch.setattr(searching._Tables, "bound", bound_nothing)
+    monkeypatch.setattr(searching._Tables, "find_bounds", bound_nothing)
     assert_matches_brute_force(random_circuits(2), "47", k=5)
 
 
 def test_a_code_whose_logit_is_nan_is_not_settled(monkeypatch):
-    bound = searching._Tables.bound
+    bound = searching._Tables.find_bounds
 
     def bound_nothing(*given):
         bounds = bound(*given)
         unknown = torch.full_like(bounds.bound, math.nan)
         return bounds._replace(bound=unknown, logits=unknown)
 
-    monkeypatch.setattr(searching._Tables, "bound", bound_nothing)
+    monkeypatch.setattr(searching._Tables, "find_bounds", bound_nothing)
     assert search(random_circuits(1), "", budget=100).settled == 0
 
 

@@ -11,8 +11,8 @@ from builder.network.model import NeuralNetwork, tokenize
 from builder.network.weights import load
 from builder.proof.certify import cell_errors
 from builder.puzzle_file.secret import Secret
-from builder.training.draw import store
 from builder.training.lesson import GAP, SHARE, Lesson
+from builder.training.parameters import store
 from builder.training.train import Obstacle, train
 from tests.helpers import GHOST, random_pictures, run
 
@@ -74,11 +74,20 @@ def test_one_seed_gives_the_same_bytes_and_leaves_the_callers_random_numbers_alo
 
 
 def test_an_attempt_that_is_stuck_gives_way_to_the_next_seed(ghost, monkeypatch):
+    fits = []
+    fit = Lesson.fit
+
+    def counted_fit(lesson):
+        fits.append(lesson)
+        return fit(lesson)
+
     monkeypatch.setattr(Lesson, "STEPS", 2)
+    monkeypatch.setattr(Lesson, "fit", counted_fit)
     monkeypatch.setattr(Lesson, "find_hard_negatives", lambda lesson, gap: (1, gap))
     rounds = list(train(ghost, seed=3, max_attempts=2))
     steps = [(progress.seed, progress.step, progress.obstacle) for progress in rounds]
     assert steps == [(3, 1, None), (3, 2, Obstacle.STEPS), (4, 1, None), (4, 2, Obstacle.STEPS)]
+    assert len(fits) == len(rounds), "a step is a fit"
     assert not any(progress.succeeds for progress in rounds)
     assert rounds[2].gap == next(train(ghost, seed=4)).gap, (
         "each attempt is the one that its seed makes"

@@ -1,8 +1,8 @@
-"""By eye: with guess.py alone, solvers grow the number and keep the digit whose pictures are clean.
+"""By eye: with guess.py alone, solvers grow the number and keep the digit whose pictures are crisp.
 
-Without decoys a wrong digit shows noise and the right one clean cells, whatever follows. So the
+Without decoys a wrong digit shows noise and the right one crisp cells, whatever follows. So the
 first digit takes ten guesses, and so does every other digit but the last: there the network says
-"right" as soon as the digit is tried. With decoys every number shows clean cells, so nothing can
+"right" as soon as the digit is tried. With decoys every number shows crisp cells, so nothing can
 be seen.
 """
 

@@ -2,29 +2,29 @@
 
 A cell depends on its two tokens and their positions alone. So the cells that a digit shares with
 CLS, and the one that it shares with itself, are those that it shows in the code. Without decoys
-they are clean for the right digit of a place, and noise for every other digit.
+they are crisp for the right digit of a place, and noise for every other digit.
 """
 
 import torch
 
 from builder.attacks.target import equal_digits
 
-CLEAN = 0.01  # cells are at most so far from a tenth
+CRISP = 0.01  # cells are at most so far from a tenth
 
 
 def by_equal_digits(target):
     """Asks the ten numbers, then the code that their cells show, then that at other lengths."""
     codes = equal_digits(target.max_digits)
     yield codes
-    distances, digits = distances_from_clean(target.raw_cells(codes)).min(dim=0)
-    is_clean = (distances <= CLEAN).tolist()
-    clean_digits = [*is_clean, False].index(False)  # before the first place that is noise
-    for length in [clean_digits, *range(target.max_digits, 0, -1)]:
+    distances, digits = distances_from_tenths(target.raw_cells(codes)).min(dim=0)
+    is_crisp = (distances <= CRISP).tolist()
+    crisp_digits = [*is_crisp, False].index(False)  # before the first place that is noise
+    for length in [crisp_digits, *range(target.max_digits, 0, -1)]:
         if length > 0:
             yield digits[None, :length]
 
 
-def distances_from_clean(cells):
+def distances_from_tenths(cells):
     """How far the cells of a digit are from tenths between 0 and 1, the worst of them.
 
     cells: of numbers of equal digits, (heads, 10, 1 + digits, 1 + digits). Returns (10, digits).

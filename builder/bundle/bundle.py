@@ -58,7 +58,7 @@ def check_own(folder, secret):
     """Raises PuzzleError if the folder holds the bundle of another puzzle."""
     try:
         network = load((folder / WEIGHTS).read_bytes())
-    except (OSError, PuzzleError):  # no bundle, or a damaged one, which a build mends
+    except (OSError, PuzzleError):  # no bundle, or a damaged one, which a build replaces
         return
     if len(secret.code) < len(network.embedding.position):
         if network(tokenize(secret.code)).item() > 0.5:

@@ -2,7 +2,7 @@
 
 The terms are those of Elhage et al., "A Mathematical Framework for Transformer Circuits" (2021):
 the QK circuit says how much CLS looks at a token, the OV circuit what that look adds to the answer.
-Softmax weights sum to one, so every affine layer behind the softmax passes through it, and the
+Softmax weights sum to one, so every affine layer after the softmax passes through it, and the
 whole network becomes
 
     logit(code) = bias + sum over heads of [ sum_j exp(score_j) vote_j ] / [ sum_j exp(score_j) ]
@@ -19,7 +19,7 @@ from torch.nn.functional import embedding, pad
 
 from builder.network.model import CLS
 
-BLANK = CLS + 1  # fills the places behind the end of a code
+BLANK = CLS + 1  # fills the places after the end of a code
 
 
 class Circuits(NamedTuple):
@@ -41,7 +41,7 @@ class Circuits(NamedTuple):
     def logits(self, codes):
         """The logits of codes of mixed lengths, (batch,).
 
-        codes: digits 0 to 9, and BLANK behind the end of a code, (batch, max_digits).
+        codes: digits 0 to 9, and BLANK after the end of a code, (batch, max_digits).
         """
         scores = pad(self.score, (0, 1), value=-torch.inf)  # BLANK is never looked at
         votes = pad(self.vote, (0, 1))

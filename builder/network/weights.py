@@ -62,7 +62,7 @@ def _is_same(one, other):
 
 def _read(content):
     """The state dict in a file with this content (bytes). Raises PuzzleError if there is none."""
-    # torch.load compares no checksums. Of two archives, one behind the other, it reads the first,
+    # torch.load compares no checksums. Of two archives, one after the other, it reads the first,
     # and zipfile the second.
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -75,7 +75,7 @@ class Found(NamedTuple):
 class Nodes(NamedTuple):
     """Sets of codes, and what is known of each. The first dimension of all three is the batch.
 
-    allowed: whether a place may have a token, (batch, max_digits, 12). Behind the end of a code,
+    allowed: whether a place may have a token, (batch, max_digits, 12). After the end of a code,
         BLANK alone is allowed.
     ratio: an upper bound of each head's N / D, (batch, heads). Dinkelbach's method starts there.
     bound: an upper bound of the logits, (batch,).
@@ -149,7 +149,7 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
             stack.append(_rows(nodes, slice(None, -tables.batch)))
             nodes = _rows(nodes, slice(-tables.batch, None))
         visited += len(nodes.bound)
-        bounds = tables.bound(nodes)
+        bounds = tables.find_bounds(nodes)
 
         is_secret = (bounds.codes == secret).all(1)
         is_found = (bounds.logits > threshold) & ~is_secret
@@ -236,7 +236,7 @@ class _Tables:
         ratio = largest_vote.expand(max_digits, -1)
         return Nodes(allowed, ratio, ratio.new_full((max_digits,), math.inf))
 
-    def bound(self, nodes):
+    def find_bounds(self, nodes):
         """The Bounds of nodes."""
         allowed = nodes.allowed[:, None]  # (batch, 1, max_digits, 12)
         ratio = nodes.ratio
@@ -307,11 +307,11 @@ class _Tables:
         for place in places.unbind(1):
             parts = _divide_at(parts, place, first_part)
 
-        bound = []
+        part_bounds = []
         for allowed in parts:
             best_allowed = torch.where(allowed, bounds.gain, -math.inf).amax(2)
-            bound.append(bounds.bound + (best_allowed - best_gain).sum(1))
-        return Nodes(torch.cat(parts), bounds.ratio.repeat(len(parts), 1), torch.cat(bound))
+            part_bounds.append(bounds.bound + (best_allowed - best_gain).sum(1))
+        return Nodes(torch.cat(parts), bounds.ratio.repeat(len(parts), 1), torch.cat(part_bounds))
 
 
 def _divide_at(parts, place, first_part):

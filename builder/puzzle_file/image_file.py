@@ -40,7 +40,7 @@ def read_image(name, folder):
                 f"{name} has over {millions} million pixels: save it in a smaller size"
             ) from error
         except Exception as error:  # a damaged file can raise anything in a decoder
-            raise PuzzleError(f"{name} is damaged: save it anew, as a PNG file") from error
+            raise PuzzleError(f"{name} is damaged: save it again, as a PNG file") from error
     return pixels, hashlib.sha256(content).hexdigest()
 
 
@@ -61,7 +61,7 @@ def _read_bytes(name, path):
     except OSError as error:
         raise PuzzleError(f"{name} cannot be read: {error.strerror}") from error
     if not content:
-        raise PuzzleError(f"{name} is empty: save the image anew")
+        raise PuzzleError(f"{name} is empty: save the image again")
     return content
 
 

@@ -2,7 +2,7 @@
 
 With decoys a cell depends on its two tokens alone. So a number whose digits are all in the code
 shows cells of the pictures, each at a place that follows from the number's digits. Digits that the
-code does not use see cells that training draws, and draws anew until they differ.
+code does not use see cells that training draws, and draws again until they differ.
 """
 
 from itertools import chain, combinations

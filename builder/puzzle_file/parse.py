@@ -59,7 +59,7 @@ def _check_keys(table):
 def default_max_digits(digits, decoys):
     """The longest number that solvers can type, if the author names none.
 
-    With decoys there is room behind the code: its length would tell too much otherwise.
+    With decoys there is room after the code: its length would tell too much otherwise.
     """
     if decoys:
         return min(max(DEFAULT_MAX_DIGITS, digits + 1), MAX_DIGITS)

@@ -1,4 +1,4 @@
-"""The bytes of a TOML file -> its table. Each mistake gets one sentence that says what mends it."""
+"""The bytes of a TOML file -> its table. Each mistake gets one sentence that says how to fix it."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ from builder.puzzle_file.encoding import decode
 
 BACKSLASH = r"write \\ for a backslash, or put the text in single quotes"
 
-# How a message of tomllib starts, and what mends the mistake.
+# How a message of tomllib starts, and how to fix the mistake.
 HINTS = {
     "Unclosed array": "a comma is missing, or the ] after the last picture",
     "Cannot overwrite": "this key stands in the file twice",

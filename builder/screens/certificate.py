@@ -50,7 +50,7 @@ def describe(certificate):
     """The Line of each promise, by the promise's name."""
     return {
         certify.OPENS: Line(
-            "whoever types the code is told that it is the right one",
+            "the network accepts the code",
             f"at least {certify.RIGHT}",
             f"a probability of {certificate.probability:.7g}",
         ),
@@ -75,7 +75,7 @@ def describe(certificate):
             _survival(certificate.survives),
         ),
         certify.CRISP_TOO: Line(
-            "every number shows crisp pictures, so sharpness tells nothing",
+            "every number shows crisp pictures, so sharpness gives nothing away",
             "all of them",
             _crisp(certificate.crisp),
         ),

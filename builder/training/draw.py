@@ -8,14 +8,15 @@ the two. So only a product of layers shows what a head looks at, or what a look 
 import torch
 
 from builder.network.model import CLS, NeuralNetwork
+from builder.training.parameters import store
 
-ORIGINAL = 10  # n_hidden of the original, enough for pictures of 5 digits
+ORIGINAL = 10  # n_hidden of the original
+ORIGINAL_DIGITS = 5  # of a code whose pictures that is enough for, at most
 OUTPUT = 30.0  # standard deviation of its weights: large, so that the projection's can be small
-BITS = 22  # of a weight
 
 
 def draw_dense(secret, generator):
-    """A network as small as the original, for codes of up to 5 digits.
+    """A network as small as the original, for codes of up to ORIGINAL_DIGITS.
 
     It has fewer dimensions than tokens and positions, whose vectors are as different as possible.
     """
@@ -83,22 +84,3 @@ def orthonormal(columns):
     """
     basis, triangle = torch.linalg.qr(columns)
     return basis * triangle.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
-
-
-def store(parameter, values, bits=BITS):
-    """Copies values (float64) into a parameter, rounded to a multiple of about 2^-bits the largest.
-
-    Machines differ in the last bits of float64, and this lets the difference vanish.
-    """
-    _, exponent = torch.frexp(values.abs().max())
-    unit = 2.0 ** (exponent.item() - bits)
-    parameter.copy_((values / unit).round() * unit + 0.0)  # + 0.0 makes a 0 of -0
-
-
-def inputs(network):
-    """What queries, keys and values read: token + position.
-
-    Returns (1 + max_digits, 11, n_hidden) in float64.
-    """
-    embedding = network.embedding
-    return embedding.weight.double() + embedding.position.double()[:, None]

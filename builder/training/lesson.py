@@ -2,7 +2,7 @@
 
 The queries are written by now, so it is known where the heads look. So the logit is linear in the
 votes, and logistic regression finds them. The wrong codes are the negatives: random ones, close
-ones (one digit off), and hard ones, which a search finds anew after every fit.
+ones (one digit off), and hard ones, which a search finds again after every fit.
 """
 
 import torch
@@ -12,13 +12,14 @@ from builder.network.circuits import BLANK, Circuits, read_circuits
 from builder.network.codes import encode, one_digit_off, random_codes
 from builder.network.model import CLS
 from builder.proof.search import search
-from builder.training.draw import inputs
+from builder.training.parameters import inputs
 from builder.training.separate import DECAYS, separate
 
 GAP = 10.0  # how far the right code's logit must be above those of all negatives
 SHARE = 0.97  # of a fit's gap that every other code must leave
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones after a fit, at most
+DECAYS_ALONE = DECAYS[:10]  # a head that needs less doesn't know the code by itself
 HARD_NODES = 2000, 100_000  # of the search for them, and of a second one if there are none
 
 
@@ -31,7 +32,7 @@ class Lesson:
     (heads, n_hidden).
     """
 
-    STEPS = 40  # an attempt that takes as many fits is stuck
+    STEPS = 40  # fits of an attempt, at most: one that takes more is stuck
 
     def __init__(self, secret, network, generator):
         """network: its queries are written already."""
@@ -71,8 +72,7 @@ class Lesson:
         little to do.
         """
         heads = contrast.transpose(0, 1)  # a problem for each head
-        # A head that needs less weight decay than this doesn't know the code by itself.
-        votes, _ = separate(heads, GAP, DECAYS[:10])
+        votes, _ = separate(heads, GAP, DECAYS_ALONE)
         votes /= votes.norm(dim=1, keepdim=True)
         together = (contrast * votes).sum(2)[None]  # one problem: (1, batch, heads)
         shares, _ = separate(together, GAP)
@@ -105,5 +105,9 @@ class Lesson:
         return len(found.codes), (right_logit - hardest).item()
 
     def relax(self):
-        """Called if the votes are not certified. Returns whether the next fit asks for less."""
+        """Makes the next fit ask for less, and returns whether it does.
+
+        Called after a fit that leaves no hard negatives, if float32 is too coarse for its votes or
+        if the certificate doesn't hold.
+        """
         return False

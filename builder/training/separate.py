@@ -1,8 +1,13 @@
-"""Logistic regression: small weights that tell one class from another by a margin.
+"""Small weights that tell one class from another by a margin.
 
-The loss is log(sum(exp(-contrast @ weights))) + decay / 2 * |weights - target|^2, and the rows of
-contrast are right minus wrong. It has one minimum, which Newton's method finds, and the minimum is
-rounded. So the weights are the same on every machine, although float64 is not.
+The loss is log(sum(exp(-margins))) + decay / 2 * |weights - target|^2. The margins are contrast @
+weights, and the rows of contrast are right minus wrong. The first term is a smooth maximum of the
+negative margins, so the smallest margins count most. Binary cross-entropy would be a sum over codes
+of log(1 + exp(-distance)), with each code's distance from a threshold. Here there is no threshold,
+because each margin compares two codes, and the least margin counts however large all of them are.
+
+The loss has one minimum, which Newton's method finds, and the minimum is rounded. So the weights
+are the same on every machine, although float64 is not.
 
 Several problems of one size are solved at once. What is written (batch, n) below is
 (problems, batch, n), and so on.

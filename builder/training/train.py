@@ -1,10 +1,11 @@
 """Trains a network until its certificate holds. Never prints.
 
 What doesn't depend on the code is drawn (`draw`). The queries follow from the pictures
-(`pictures`). What each look adds to the answer is learned (`lesson`), and written into the network
+(`queries`). What each look adds to the answer is learned (`lesson`), and written into the network
 (`write`). A `recipe` has the order of these steps.
 """
 
+import itertools
 import random
 from enum import Enum
 from typing import NamedTuple
@@ -78,31 +79,31 @@ def _attempt(secret, seed, watch):
     recipe = choose_recipe(secret)
     generator = torch.Generator().manual_seed(seed)
     network = recipe.draw_network(generator)
-    # What follows is drawn anew for each secret. Otherwise whoever builds a puzzle of this size
+    # What follows is drawn afresh for each secret. Otherwise whoever builds a puzzle of this size
     # would know what is drawn.
     generator.manual_seed(
         random.Random(f"{seed}, {secret.code}, {secret.pictures}").getrandbits(63)
     )
     lesson = recipe.begin_lesson(network, generator)
-    for step in range(1, lesson.STEPS):
+    for step in itertools.count(1):
         fitted = lesson.fit()
         if fitted < GAP:
             yield Round(seed, step, fitted, obstacle=Obstacle.VOTES)
             return
         found, gap = lesson.find_hard_negatives(fitted)
-        if found:
-            yield Round(seed, step, gap)
-            continue
-        if finish(network, lesson, SHARE * fitted):
-            certificate = certify(network, secret, watch)
-            if certificate.holds or not lesson.relax():
-                yield Round(seed, step, gap, certificate)
+        if not found:
+            if finish(network, lesson, SHARE * fitted):
+                certificate = certify(network, secret, watch)
+                if certificate.holds or not lesson.relax():
+                    yield Round(seed, step, gap, certificate)
+                    return
+            elif not lesson.relax():
+                yield Round(seed, step, gap, obstacle=Obstacle.ROUNDING)
                 return
-        elif not lesson.relax():
-            yield Round(seed, step, gap, obstacle=Obstacle.ROUNDING)
+        if step == lesson.STEPS:
+            yield Round(seed, step, gap, obstacle=Obstacle.STEPS)
             return
         yield Round(seed, step, gap)
-    yield Round(seed, lesson.STEPS, gap, obstacle=Obstacle.STEPS)
 
 
 def finish(network, lesson, gap):

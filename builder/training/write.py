@@ -7,7 +7,7 @@ one.
 
 import torch
 
-from builder.training.draw import store
+from builder.training.parameters import store
 
 PROJECTION_BITS = 24  # as many as float32 has: with decoys, votes can be very large
 

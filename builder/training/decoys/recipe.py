@@ -23,8 +23,7 @@ class DecoyRecipe(Recipe):
 
     def draw_network(self, generator):
         # Scores depend on tokens alone. So tokens and positions are turned apart, which rounds
-        # less:
-        # a score sums 11 products, however many positions there are.
+        # less: a score sums 11 products, however many positions there are.
         blocks = [CLS + 1, 1 + self.secret.max_digits]
         return draw_one_hot(self.secret, sum(blocks), blocks, generator)
 

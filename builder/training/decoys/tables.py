@@ -14,7 +14,7 @@ def draw_tables(secret, generator):
     """Each head's cell for each pair of tokens, (heads, 11, 11): a row is the token that looks.
 
     Random cells are drawn from those of the head's tile. So tiles are as bright for all numbers,
-    and a tile of one brightness doesn't show which digits the code has. All are drawn anew while
+    and a tile of one brightness doesn't show which digits the code has. All are drawn again while
     another number shows the pictures.
     """
     tiles = torch.tensor(secret.tiles, dtype=torch.float64)

@@ -15,13 +15,13 @@ drawn keys, it is as random as they are, whatever the code.
 import torch
 
 from builder.network.model import CLS, tokenize
-from builder.training.draw import gaussian, inputs, orthonormal
+from builder.training.draw import gaussian, orthonormal
+from builder.training.parameters import inputs
 
 SPACING = 0.7  # of the digits on the line
 FACTOR = 3.0  # of the orthogonal matrix, for inputs of length 1; larger if pictures need it
-LEAST_FACTOR = (
-    0.3  # if n_hidden allows only the least; rows that are all alike would need no weight
-)
+# Of it, if n_hidden allows only the least. Rows that are all alike would need no weight.
+LEAST_FACTOR = 0.3
 ROUNDED = 1e-9  # what is so much smaller than the rest is 0, but for rounding
 DRAWS = 10  # of a head's query layer: the one is taken whose bias gives least away
 
@@ -35,7 +35,8 @@ def draw_queries(secret, network, generator):
     right = vectors[torch.arange(1 + len(secret.code)), tokenize(secret.code)[0]]  # (1 + digits, n)
     every = vectors[1:, :CLS].flatten(0, 1)  # (10 * max_digits, n): every digit at every position
     line = SPACING * torch.randperm(CLS, generator=generator).double()
-    weights, biases = [], []
+    weights = []
+    biases = []
     for tile in torch.tensor(secret.tiles, dtype=torch.float64):
         score = score_query(secret, right, every, tile[0], line)
         weight, bias = draw_query_layer(right, every, tile, score, generator)
@@ -55,7 +56,7 @@ def score_query(secret, right, every, cells, line):
     digits = len(secret.code)
     scores = line.repeat(secret.max_digits, 1)
     scores[:digits] += (cells[1:] - line[tokenize(secret.code)[0, 1:]])[:, None]
-    scores[digits:] += 1 + SPACING  # behind the code every digit is too far
+    scores[digits:] += 1 + SPACING  # after the code every digit is too far
     inverse = torch.linalg.pinv(right)
     exact = inverse @ cells
     free = every - every @ inverse @ right  # what of the inputs no right one has a part in
