@@ -4,13 +4,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # started as a folder: python builder
-    sys.path[0] = str(ROOT)
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 # Compiled code names the folders of this machine, and puzzle/ is handed out.
 sys.dont_write_bytecode = True
 
 from builder.errors import PuzzleError  # noqa: E402
+from builder.paths import ROOT  # noqa: E402
 from builder.words import quote  # noqa: E402
 
 DONE = 0

@@ -17,18 +17,15 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.bundle.added import is_puzzle_file
 from builder.errors import PuzzleError
 from builder.interrupts import delayed_interrupt
+from builder.paths import GHOST, PUZZLE, ROOT, beside
 from builder.puzzle_file.blank import blank_puzzle
 from builder.puzzle_file.secret import Secret
+from builder.puzzle_file.source import is_puzzle_file
 from builder.puzzle_file.texts import check_name
 from builder.words import quote, short_path, started_as
 
-BUILDER = Path(__file__).resolve().parent
-ROOT = BUILDER.parent
-GHOST = BUILDER / "ghost.toml"
-PUZZLE = ROOT / "puzzle"
 MAX_SEED = 2**63 - 1
 
 
@@ -184,35 +181,41 @@ def resolve(wanted):
         raise PuzzleError(f"{puzzle}: a puzzle file's name ends in .toml: rename it")
     check_conflicts(wanted)
     named = named_folder(wanted)
-    if named:
-        folder = named
-    elif is_default:
-        folder = PUZZLE
-    else:
-        folder = puzzle.with_suffix("")
-    bundle = folder.resolve()
-    builds = wanted.check is None
-    if builds and not is_default and bundle == PUZZLE:
-        raise PuzzleError(f"{folder} is the default puzzle's folder: choose another one with --out")
-    zip_file = output_file("--zip", wanted.zip, bundle.with_name(f"{bundle.name}.zip"))
-    sheet = output_file("--sheet", wanted.sheet, bundle.with_name(f"{bundle.name}-sheet.png"))
-    notebook = bundle.with_name(f"{bundle.name}-walkthrough.ipynb")
-    walkthrough = output_file("--walkthrough", wanted.walkthrough, notebook)
-    if not named and not wanted.puzzle and (zip_file or sheet or walkthrough or wanted.teams):
-        check_no_other_is_meant()
-    return Choices(
+    folder = named or default_folder(puzzle)
+    choices = Choices(
         puzzle=puzzle,
         is_default=is_default,
         folder=folder,
         is_named=named is not None,
-        checks=not builds,
+        checks=wanted.check is not None,
         seed=wanted.seed,
         attacks=wanted.attack is not None,
-        zip=zip_file,
-        sheet=sheet,
-        walkthrough=walkthrough,
+        zip=output_file("--zip", wanted.zip, beside(folder, ".zip")),
+        sheet=output_file("--sheet", wanted.sheet, beside(folder, "-sheet.png")),
+        walkthrough=output_file(
+            "--walkthrough", wanted.walkthrough, beside(folder, "-walkthrough.ipynb")
+        ),
         teams=wanted.teams,
     )
+    check_default_is_meant(wanted, choices)
+    return choices
+
+
+def default_folder(puzzle):
+    """The bundle's folder if the author names none."""
+    if puzzle == GHOST:
+        return PUZZLE
+    return puzzle.with_suffix("")
+
+
+def check_default_is_meant(wanted, choices):
+    """Raises PuzzleError if the default puzzle would be replaced or handed out by mistake."""
+    folder = choices.folder
+    if not choices.checks and not choices.is_default and folder.resolve() == PUZZLE:
+        raise PuzzleError(f"{folder} is the default puzzle's folder: choose another one with --out")
+    hands_out = choices.zip or choices.sheet or choices.walkthrough or choices.teams
+    if hands_out and not wanted.puzzle and not choices.is_named:
+        check_no_other_is_meant()
 
 
 def named_folder(wanted):
@@ -238,11 +241,11 @@ def given(wanted):
 
 
 def check_conflicts(wanted):
-    """Raises PuzzleError if options don't go together, or a seed is none."""
+    """Raises PuzzleError if options don't go together, or a seed is out of range."""
     checks = wanted.check is not None
     if checks and wanted.out:
         raise PuzzleError(
-            "--check builds nothing, and --out says where to build: name the bundle behind --check,"
+            "--check builds nothing, and --out says where to build: name the bundle after --check,"
             f" as in {quote(['--check', str(wanted.out)])}"
         )
     if checks and wanted.seed is not None:
@@ -256,7 +259,7 @@ def check_conflicts(wanted):
 
 
 def puzzle_file_first(option, path):
-    """The error if a puzzle file stands behind an option that takes another path."""
+    """The error if a puzzle file follows an option that takes another path."""
     command = f"{started_as()} {quote([str(path), option])}"
     return PuzzleError(f"{option} takes no puzzle file; it comes first: {command}")
 
@@ -321,7 +324,7 @@ def write_new(wanted):
         with open(wanted.puzzle, "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError as error:
-        raise PuzzleError(f"{wanted.puzzle} is there already: choose another name") from error
+        raise PuzzleError(f"{wanted.puzzle} already exists: choose another name") from error
     except OSError as error:
         raise PuzzleError(f"{wanted.puzzle} cannot be written: {error.strerror}") from error
     print(f"puzzle file: {wanted.puzzle}")

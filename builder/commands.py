@@ -8,7 +8,7 @@ from builder.attacks.report import report
 from builder.attacks.verdict import verdict
 from builder.bundle import bundle
 from builder.bundle.added import added_files, check_added_files, left_out
-from builder.bundle.files import check_replaceable, write_files
+from builder.bundle.files import check_replaceable, write_file
 from builder.bundle.names import GUESS, PAGE, WEIGHTS
 from builder.bundle.walkthrough import make_walkthrough
 from builder.errors import Failure, PuzzleError
@@ -80,12 +80,12 @@ def build(choices, secret, screen):
 def remedies(secret):
     """What an author can change about a puzzle that no seed learns."""
     if secret.summits:
-        return "another --seed, one picture more, a code of fewer digits, or no summits"
+        return "another --seed, one more picture, a code of fewer digits, or no summits"
     ways = ["another drawing"]
     if secret.max_digits > max(DEFAULT_MAX_DIGITS, len(secret.code)):
         ways.append("a smaller max_digits")
     if secret.decoys:
-        ways.append("one drawing more")
+        ways.append("one more drawing")
         ways.append("no decoys")
     return ", or ".join(ways)
 
@@ -159,7 +159,7 @@ def hand_out(choices, secret, certificate, screen):
         screen.note(f"sheet: {short_path(choices.sheet)}, for your eyes only", whole=True)
     if choices.walkthrough:
         content = make_walkthrough(secret, choices.folder)
-        write_files(choices.walkthrough.parent, {choices.walkthrough.name: content})
+        write_file(choices.walkthrough, content)
         screen.note(
             f"walkthrough: {short_path(choices.walkthrough)}, for after the event", whole=True
         )

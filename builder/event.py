@@ -3,24 +3,24 @@
 import torch
 
 from builder.bundle import editions
-from builder.bundle.files import check_writable
-from builder.bundle.teams import read_table, read_teams
+from builder.bundle.files import check_writable, write_file
+from builder.bundle.teams import read_table, read_teams, table_bytes
 from builder.errors import Failure, PuzzleError
+from builder.paths import beside
 from builder.screens.screen import Screen
 from builder.words import counted, short_path
 
-SHOWN = 20  # editions that are wrong, by name
+SHOWN = 20  # sentences on what is wrong, at most
 
 
 def run(choices, secret):
     """Builds or checks the editions of a puzzle, and shows it. Raises PuzzleError."""
     torch.set_num_threads(1)
     teams = read_teams(choices.teams)
-    bundle = choices.folder.resolve()
     places = editions.Places(
-        folder=bundle.with_name(f"{bundle.name}-teams"),
-        table=bundle.with_name(f"{bundle.name}-codes.csv"),
-        name=bundle.name,
+        bundle=choices.folder,
+        folder=beside(choices.folder, "-teams"),
+        table=beside(choices.folder, "-codes.csv"),
     )
     if choices.checks:
         check(choices, secret, teams, places, Screen())
@@ -29,24 +29,25 @@ def run(choices, secret):
 
 
 def build(choices, secret, teams, places, screen):
-    """Builds the editions that are not there yet. Raises PuzzleError or Failure.
+    """Builds the editions that don't exist yet. Raises PuzzleError or Failure.
 
-    Those that are there are certified first, because the puzzle file may have changed since.
+    Those that exist are certified first, because the puzzle file may have changed since.
     """
     check_writable(places.folder)
     dice = editions.make_dice(secret, choices.seed)
-    planned = editions.plan(secret, teams, places, choices.folder, dice)
-    there = []
+    assigned = editions.assign_codes(secret, teams, places, dice)
+    existing = []
     missing = []
-    for job in editions.jobs(secret, planned, places, choices.folder):
-        editions.check_shown(job.secret, teams, places, choices.folder)
+    for job in editions.make_jobs(secret, assigned, places):
+        editions.check_hidden(job.secret, teams, places)
         if job.path.exists():
-            there.append(job)
+            existing.append(job)
         else:
             missing.append(job._replace(seed=dice.randrange(editions.SEEDS)))
-    editions.write_plan(planned, places)
+    # Before any edition is built, so that a build that was stopped goes on with the same codes.
+    write_file(places.table, table_bytes(assigned))
     with screen:
-        wrong = work_off(editions.check_edition, there, "checking", screen)
+        wrong = run_jobs(editions.check_edition, existing, "checking", screen)
     if wrong:
         show_wrong(wrong, screen)
         raise Failure(
@@ -54,11 +55,11 @@ def build(choices, secret, teams, places, screen):
             " move them away, then run this command again"
         )
     with screen:
-        wrong = work_off(editions.build_edition, missing, "building", screen)
+        wrong = run_jobs(editions.build_edition, missing, "building", screen)
     show_wrong(wrong, screen)
     if wrong:
-        raise Failure(f"{counted(len(wrong), 'edition')} could not be built; the others are there")
-    show_places(places, len(missing), len(planned), screen)
+        raise Failure(f"{counted(len(wrong), 'edition')} could not be built; the others exist")
+    show_places(places, len(missing), len(assigned), screen)
 
 
 def check(choices, secret, teams, places, screen):
@@ -66,11 +67,11 @@ def check(choices, secret, teams, places, screen):
     known = read_table(places.table)
     if not known:
         command = choices.command("--teams", short_path(choices.teams))
-        raise PuzzleError(f"{short_path(places.table)} is not there yet: {command} writes it")
+        raise PuzzleError(f"{short_path(places.table)} does not exist yet: {command} writes it")
     wrong = [f"{team}: not in {short_path(places.table)}" for team in teams if team not in known]
-    jobs = list(editions.jobs(secret, known.values(), places, choices.folder))
+    jobs = list(editions.make_jobs(secret, known.values(), places))
     with screen:
-        wrong += work_off(editions.check_edition, jobs, "checking", screen)
+        wrong += run_jobs(editions.check_edition, jobs, "checking", screen)
     named = {edition.zip_name for edition in known.values()}
     for path in sorted(places.folder.glob("*.zip")):
         if path.name not in named:
@@ -84,8 +85,8 @@ def check(choices, secret, teams, places, screen):
     )
 
 
-def work_off(work, jobs, description, screen):
-    """Does a piece of work for each Job. Returns the sentences on what went wrong, sorted."""
+def run_jobs(work, jobs, description, screen):
+    """Builds or checks the edition of each Job. Returns sentences on what went wrong, sorted."""
     wrong = []
     done = 0
     for sentence in editions.run_all(work, jobs):
@@ -97,7 +98,7 @@ def work_off(work, jobs, description, screen):
 
 
 def show_wrong(wrong, screen):
-    """Shows what is wrong with editions, if they are not too many."""
+    """Shows what is wrong with editions: the first sentences, and how many more there are."""
     for sentence in wrong[:SHOWN]:
         screen.note(sentence, style="red")
     if len(wrong) > SHOWN:

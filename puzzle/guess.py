@@ -37,6 +37,11 @@ class Answer(NamedTuple):
     matrices: list  # heads x (1 + digits, 1 + digits), raw
     pictures: list  # pictures x (rows, columns), the matrices side by side
 
+    @property
+    def is_right(self):
+        """Whether the number is the right one."""
+        return self.probability > 0.5
+
 
 def ask(network, tokenize, number):
     """The network's Answer to a number. Raises GuessError if it has too many digits."""
@@ -79,7 +84,7 @@ def read_numbers(text):
 def read_number(text):
     """The number that a text is. Raises GuessError unless it is digits alone."""
     if not re.fullmatch("[0-9]+", text):
-        raise GuessError(f"{text[:30]!r} is no number: type digits 0 to 9 alone")
+        raise GuessError(f"{text[:30]!r} is not a number: type digits 0 to 9 alone")
     return text
 
 
@@ -111,7 +116,7 @@ def answer_person(network, tokenize, show):
                 answer = ask(network, tokenize, number)
                 guesses += 1
                 show(answer)
-                if answer.probability > 0.5:
+                if answer.is_right:
                     say(f'You solved "{read_title()}". Guesses: {guesses}\n')
         except GuessError as error:
             complain(error)
@@ -156,7 +161,7 @@ MOST_ON_SHEET = 100
 
 
 class GuessError(Exception):
-    """Something that a solver can mend, in one sentence."""
+    """Something that a solver can fix, in one sentence."""
 
 
 def read_arguments():
@@ -203,7 +208,7 @@ def check_save(path, numbers):
     if len(numbers) > MOST_ON_SHEET:
         raise GuessError(f"a sheet has room for {MOST_ON_SHEET} numbers, not for {len(numbers)}")
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise GuessError(f"{path} is no name for a sheet: it must end in .png, .svg or .pdf")
+        raise GuessError(f"{path} is not a name for a sheet: it must end in .png, .svg or .pdf")
     if path.is_dir():
         raise GuessError(f"{path} is a folder: give the sheet another name")
     if not path.parent.is_dir():
@@ -283,7 +288,7 @@ def open_input():
 
 
 def say(text):
-    """Tells a person something that is no answer."""
+    """Tells a person something that is not an answer."""
     print(text, end="", file=sys.stderr, flush=True)
 
 

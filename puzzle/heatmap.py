@@ -51,18 +51,13 @@ def show(console, answer):
     """Shows an answer on a rich console, the right one between two lines."""
     heading = f"{answer.number}: {describe(answer)}"
     pictures = Columns(make_heatmaps(answer), padding=(1, 2))
-    if is_right(answer):
+    if answer.is_right:
         line = "-" if console.options.ascii_only else "─"
         above = Rule("You found it: this is the one", characters=line, style=FOUND)
         below = Rule(characters=line, style=FOUND)
         console.print(Text(heading, FOUND), above, pictures, below, "", sep="\n")
     else:
         console.print(Text(heading, "bold"), "", pictures, "", sep="\n")
-
-
-def is_right(answer):
-    """Whether an answer is that of the right number."""
-    return answer.probability > 0.5
 
 
 def describe(answer):
@@ -81,7 +76,7 @@ def make_heatmaps(answer):
         title = f"head {number}"
         if heads_each > 1:
             title = f"heads {1 + (number - 1) * heads_each} to {number * heads_each}"
-        if is_right(answer):
+        if answer.is_right:
             title = f"picture {number}"
         heatmaps.append(Heatmap(title, picture, tokens))
     return heatmaps
@@ -119,7 +114,7 @@ class Heatmap:
         return Measurement.get(console, options, text)
 
     def draw(self, ink, width):
-        """The picture as a rich Text that is at most so wide."""
+        """The picture as a rich Text that is at most this wide."""
         columns = self.picture.shape[1]
         caption = self.range
         tokens = self.tokens
@@ -332,7 +327,7 @@ class Sheet:
         self.write(left, top + LINE / 2, answer.number, room, size=1.4 * LETTER, weight="bold")
         words = describe(answer)
         color = GREY
-        if is_right(answer):
+        if answer.is_right:
             words = f"You found it: {words}"
             color = GREEN
         self.write(left, top + 3 * LINE / 2, words, room, color=color)
@@ -372,9 +367,8 @@ class Sheet:
 
     def write(self, x, y, text, room, size=LETTER, color=DARK, **style):
         """Writes a text that begins at x, with its middle at y, so small that it fits the room."""
-        widest = room / max(
-            1, 0.65 * len(text)
-        )  # most letters are narrower than 0.65 of their size
+        ems = max(1, 0.65 * len(text))  # most letters are narrower than 0.65 of their size
+        widest = room / ems
         points = 72 / DPI * min(size, widest)
         style = {"va": "center_baseline", "parse_math": False, **style}
         self.axes.text(x, y, text, fontsize=points, color=color, **style)

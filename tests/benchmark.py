@@ -36,7 +36,8 @@ from torch.nn.functional import pad
 
 from builder.attacks.report import report
 from builder.attacks.verdict import verdict
-from builder.bundle.bundle import make_files, zip_bytes
+from builder.bundle.bundle import make_files
+from builder.bundle.zips import zip_bytes
 from builder.network.circuits import BLANK, read_circuits
 from builder.network.codes import count_codes, random_codes, tokens_by_length
 from builder.network.model import CLS, tokenize

@@ -33,7 +33,7 @@ PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "os.syste
 CHANGE = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 def watch(event, arguments):
     if event == "os.mkdir" and os.path.isdir(arguments[0]):
-        return  # it is there already
+        return  # it already exists
     if event.startswith("socket.") or event in PROCESS or event in CHANGE:
         print("SEEN", event, arguments, file=sys.stderr)
     if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
@@ -272,7 +272,7 @@ def test_a_zip_and_a_sheet_replace_only_what_a_build_made(tiny, tmp_path, call):
         (tmp_path / name).write_text("mine")
         status, output, error = call(tiny, option, name)
         assert (status, output) == (2, "")
-        assert f"{name} is there already, and no build made it" in error
+        assert f"{name} already exists, and no build made it" in error
         assert (tmp_path / name).read_text() == "mine"
 
 
@@ -342,13 +342,13 @@ def test_a_code_of_two_digits_may_occur_in_a_name(tiny, call):
         (["wrong.toml"], "wrong.toml: the code must be a string in quotes"),
         (["--new", "12a"], "its character 3 is 'a'"),
         (["--new", "123", "new.txt"], "new.txt: a puzzle file's name ends in .toml"),
-        (["--new", "123", "tiny.toml"], "tiny.toml is there already: choose another name"),
+        (["--new", "123", "tiny.toml"], "tiny.toml already exists: choose another name"),
         (["--new", "123", "no/new.toml"], "new.toml cannot be written: No such file"),
         (["--new", "123", "--zip"], "--new writes a puzzle file, and no other option goes with it"),
         (["tiny.toml", "--out", "tiny.toml/deep"], "deep cannot be written: "),
         (
             ["tiny.toml", "--out", "."],
-            "holds drawing.png and is no bundle: a bundle needs a folder of its own",
+            "holds drawing.png and is not a bundle: a bundle needs a folder of its own",
         ),
         (["tiny.toml", "--zip", "tiny/x.zip"], "is inside the bundle, which solvers get"),
         (["tiny.toml", "--check", "."], "tiny.toml is inside the bundle, which solvers get"),
@@ -373,7 +373,7 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
     [
         (["tiny"], "tiny: not the puzzle file, which is tiny.toml: python -m builder tiny.toml"),
         (["built"], "built: not the puzzle file, which is built.toml: python -m builder built.t"),
-        (["folder"], "folder: a folder is no puzzle file: name a file that ends in .toml"),
+        (["folder"], "folder: a folder is not a puzzle file: name a file that ends in .toml"),
         (
             ["windows.toml"],
             "windows.toml: there is only windows.toml.txt: rename it to windows.toml",
@@ -381,7 +381,7 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
         (["windows.toml.txt"], "windows.toml.txt: rename it to windows.toml: "),
         (["drawing.png"], 'name the image in it: pictures = ["drawing.png"]'),
         (["built.text"], "built.text: a puzzle file's name ends in .toml: rename it"),
-        (["--check", "--out", "out"], "name the bundle behind --check, as in --check out"),
+        (["--check", "--out", "out"], "name the bundle after --check, as in --check out"),
         (["--check", "--seed", "1"], "--check builds nothing, so --seed does not go with it"),
         (["--check", "built"], "its puzzle file would come first: python -m builder built.toml"),
         (

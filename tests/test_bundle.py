@@ -128,7 +128,7 @@ bundle.write(folder, secret, certificate)
 @pytest.mark.parametrize(
     ("cut", "is_new"), [(LAST, False), *(pytest.param(*at, marks=pytest.mark.slow) for at in CUTS)]
 )
-def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_mends_it(
+def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_fixes_it(
     ghost, certificates, party, cut, is_new
 ):
     folder = party.with_name("new") if is_new else party
@@ -157,10 +157,10 @@ def test_a_build_that_is_killed_between_two_files_is_noticed_and_the_next_one_me
 
 
 @pytest.mark.parametrize("name", ["README.md", "guess.py", ".bashrc", "requirements.txt"])
-def test_a_folder_that_holds_something_and_is_no_bundle_is_refused(tmp_path, name):
+def test_a_folder_that_holds_something_and_is_not_a_bundle_is_refused(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(
-        PuzzleError, match=f"holds {name} and is no bundle: a bundle needs a folder of its own"
+        PuzzleError, match=f"holds {name} and is not a bundle: a bundle needs a folder of its own"
     ):
         bundle.check_folder(tmp_path)
 
@@ -207,8 +207,13 @@ def test_a_text_that_was_edited_by_hand_is_not_replaced(ghost, certificates, par
         ("2013.jpg", b"\xff\xd8", "the name party/more/2013.jpg tells the code"),
         (
             "try.svg",
-            b"<title>" + added.SAVED_ANSWER,
+            b"<title>saved by guess.py</title>",
             "try.svg is a sheet, a zip or a saved answer",
+        ),
+        (
+            "picture 1.png",
+            b"\x89PNG\xfftEXtTitle\0saved by try.html",
+            "picture 1.png is a sheet, a zip or a saved answer",
         ),
         (
             "copy.toml",
@@ -382,7 +387,7 @@ def test_what_was_unpacked_can_be_zipped_again_in_every_time_zone(
 
 
 @pytest.mark.parametrize("name", bundle.FILES)
-def test_a_missing_or_garbled_file_is_named_and_the_next_build_mends_it(
+def test_a_missing_or_garbled_file_is_named_and_the_next_build_fixes_it(
     ghost, certificates, party, name
 ):
     text = name in bundle.TEXTS

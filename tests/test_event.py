@@ -200,7 +200,7 @@ def test_a_seed_gives_the_same_codes_and_the_systems_randomness_does_not(
     [
         (["--teams", "nobody.txt"], "nobody.txt: cannot be read: No such file or directory"),
         (["--teams", "teams.txt", "--zip"], "--teams goes together with --check and --seed"),
-        (["--teams", "teams.txt", "--check"], "party-codes.csv is not there yet: "),
+        (["--teams", "teams.txt", "--check"], "party-codes.csv does not exist yet: "),
         (["--teams", "teams.txt", "--seed", "-1"], "--seed must be a whole number"),
     ],
 )
@@ -227,8 +227,8 @@ def test_two_editions_share_no_weights(party, call, in_this_process):
 
 def test_whoever_knows_the_pictures_cannot_repeat_the_examples_of_another_team(ghost, tmp_path):
     """The numbers to try in a README follow from the file's own code, not from the team's."""
-    places = editions.Places(tmp_path, tmp_path / "codes.csv", "ghost")
+    places = editions.Places(tmp_path, tmp_path / "teams", tmp_path / "codes.csv")
     rows = [Edition("Red", "4711", "red.zip"), Edition("Red", "0815", "red.zip")]
-    one, other = [job.secret for job in editions.jobs(ghost, rows, places, tmp_path)]
+    one, other = [job.secret for job in editions.make_jobs(ghost, rows, places)]
     assert one.examples_from == other.examples_from
     assert replace(one, code="") == replace(other, code="")

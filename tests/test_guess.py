@@ -88,13 +88,13 @@ def test_the_right_number_shows_the_pictures_and_a_wrong_one_does_not(puzzle, gh
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["12x4"], "'12x4' is no number: type digits 0 to 9 alone"),
-        (["1 2"], "'1 2' is no number"),
-        (["-5"], "'-5' is no number"),
-        (["１２"], "'１２' is no number"),
-        ([""], "'' is no number"),
+        (["12x4"], "'12x4' is not a number: type digits 0 to 9 alone"),
+        (["1 2"], "'1 2' is not a number"),
+        (["-5"], "'-5' is not a number"),
+        (["１２"], "'１２' is not a number"),
+        ([""], "'' is not a number"),
         (["1", "123456"], "6 digits are too many: this network takes at most 5"),
-        (["1", "--save", "x.bmp"], "x.bmp is no name for a sheet: it must end in .png, .svg or"),
+        (["1", "--save", "x.bmp"], "x.bmp is not a name for a sheet: it must end in .png, .svg or"),
         (["1", "--save", "none/x.png"], "none/x.png cannot be saved: there is no folder none"),
         (["1", "--save", "folder.png"], "folder.png is a folder: give the sheet another name"),
         (["--save", "x.png"], "no number is given: python guess.py NUMBER --save try.png"),
@@ -161,7 +161,7 @@ def test_help_and_typos_do_not_wait_for_packages():
     for word in ("--save", "--json", "--ascii", "< numbers.txt", "CLS stands before"):
         assert word in helped.stdout
     assert not re.search(r"\d", helped.stdout)  # a digit could be a hint
-    assert "'12x' is no number" in sentence(without(packages, "12x"))
+    assert "'12x' is not a number" in sentence(without(packages, "12x"))
 
 
 def test_help_is_there_without_docstrings():
@@ -408,7 +408,7 @@ def test_the_prompt_does_not_go_into_a_file_of_answers(ask, monkeypatch):
     assert [number for number, _ in answered(output)] == ["4711", "1", "2"]
     assert "> " not in output and "Type a number" not in output and "CLS stands" not in output
     assert error.startswith("Type a number's digits, or 'help'") and error.count("> ") == 5
-    assert "CLS stands before" in error and "guess.py: '12x' is no number" in error
+    assert "CLS stands before" in error and "guess.py: '12x' is not a number" in error
 
 
 @POSIX
@@ -477,7 +477,7 @@ def test_the_prompt_has_a_history_and_counts_the_guesses_until_the_right_one(gho
         terminal.until(b"Type a number's digits, or 'help'; 'quit' or an empty line leaves.")
         for typed, told in (
             (b"4711\n", b"4711: probability 0"),
-            (b"4x\n", b"'4x' is no number"),
+            (b"4x\n", b"'4x' is not a number"),
             (b"\x1b[A\x1b[A\n", b"4711: probability 0"),
             (b"help\n", b"Rows are the tokens that look, columns those looked at"),
             (ghost.code.encode() + b"\n", b'You solved "A ghost in the latent space". Guesses: 3'),

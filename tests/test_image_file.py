@@ -360,7 +360,7 @@ def test_what_is_no_image_gets_one_sentence(tmp_path):
         "there is no image file none.png: it belongs beside the puzzle file"
     )
     assert refusal(tmp_path, "text.png") == (
-        "text.png is no image, or one of a kind that cannot be read: save it as a PNG file"
+        "text.png is not an image, or is of a kind that cannot be read: save it as a PNG file"
     )
     assert refusal(tmp_path, "empty.png") == "empty.png is empty: save the image again"
     assert refusal(tmp_path, "folder.png") == ("folder.png is a folder: name an image file in it")
@@ -406,7 +406,6 @@ def test_a_secret_knows_its_image_files_and_equals_one_that_was_drawn(tmp_path):
     path = tmp_path / "puzzle.toml"
     path.write_text('code = "2013"\npictures = ["eye.png"]\n')
     secret = Secret.read(path)
-    assert secret.image_paths == (tmp_path / "eye.png",)
     digest = hashlib.sha256((tmp_path / "eye.png").read_bytes()).hexdigest()
     assert secret.image_digests == (digest,)
     drawn = Secret.parse(f'code = "2013"\npictures = [{eye}]'.encode())

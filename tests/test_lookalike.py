@@ -98,8 +98,8 @@ def test_a_drawing_that_is_symmetric_under_reversal_shows_the_reversed_number():
     remedy = told.split("write ")[1]
     sign, column = remedy[0], int(remedy.split("column ")[1].split()[0])
     first, *others = picture.split()
-    mended = first[: column - 1] + sign + first[column:]
-    assert Secret.parse(puzzle("2013", " ".join([mended, *others])).encode()).decoys
+    fixed = first[: column - 1] + sign + first[column:]
+    assert Secret.parse(puzzle("2013", " ".join([fixed, *others])).encode()).decoys
 
 
 def test_a_diagonal_is_refused_with_decoys_and_fine_without():
@@ -130,7 +130,7 @@ def test_one_digit_needs_a_picture_in_which_something_is_seen(picture):
 
 def test_a_picture_in_which_hardly_anything_is_seen_is_refused():
     told = refusal(puzzle("201", "#### #### ###. ####"))
-    assert told.startswith("decoys need pictures in which more is to be seen: so many cells are")
+    assert told.startswith("decoys need pictures in which more can be seen: so many cells are")
     assert Secret.parse(puzzle("201", "#### #### ###. ####", ".#.# ##.. ..#. #.##").encode())
 
 
@@ -190,7 +190,7 @@ def test_false_summits_are_possible_with_three_pictures_or_three_tiles():
     assert Secret.parse(puzzle("2013", rows, extra=SUMMITS).encode()).summits
 
 
-def test_with_decoys_there_is_room_behind_the_code_unless_said_otherwise():
+def test_with_decoys_there_is_room_after_the_code_unless_said_otherwise():
     dice = random.Random(3)
     for digits, max_digits in ((4, 5), (5, 6), (7, 8)):
         side = 1 + digits

@@ -59,7 +59,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, content):
         super().__init__()
         self.elements = []
-        self.texts = []  # what stands behind a start tag, up to the next tag
+        self.texts = []  # what stands after a start tag, up to the next tag
         self.is_inside = False
         self.feed(content.decode())
         self.close()

@@ -10,6 +10,7 @@ import torch
 import zxingcpp
 from PIL import Image
 
+from builder.bundle.added import SAVED_ANSWERS
 from builder.bundle.page import make_page
 from builder.network.model import tokenize
 from builder.network.weights import load
@@ -139,7 +140,7 @@ def test_anything_but_digits_gets_the_sentence_of_guess_py(tab, network, typed):
 def test_an_empty_number_gets_a_sentence(tab):
     tab.press("Tab")
     tab.press("Enter")
-    assert text(tab, "probability") == "'' is no number: type digits 0 to 9 alone"
+    assert text(tab, "probability") == "'' is not a number: type digits 0 to 9 alone"
 
 
 @pytest.mark.parametrize("share", [0.4, 0.9])
@@ -167,7 +168,7 @@ def test_an_address_shows_its_number_and_markup_in_it_is_text(browser, tab, ghos
     tab.wait("document.getElementById('probability').textContent === '12: probability 0'")
     assert tab.run("document.getElementById('number').value") == "12"
     tab.run(f"location.hash = '#{ATTACK}'")
-    tab.wait("document.getElementById('probability').textContent.includes('is no number')")
+    tab.wait("document.getElementById('probability').textContent.includes('is not a number')")
     assert tab.run("document.querySelectorAll('img').length") == 0
     sent = browser.open(f"{address}#{ghost.code}")
     assert text(sent, "solved") == f'You solved "{ghost.title}". Guesses: 1'
@@ -197,7 +198,10 @@ def test_the_pictures_are_on_the_screen_and_in_the_files_that_are_saved(
         path = tmp_path / "saved" / f"picture {number}.png"
         while not path.exists():
             tab.run("new Promise((done) => setTimeout(done, 20))")
-        saved = Image.open(io.BytesIO(path.read_bytes()))
+        content = path.read_bytes()
+        assert any(mark in content for mark in SAVED_ANSWERS)
+        saved = Image.open(io.BytesIO(content))
+        assert saved.info["Title"] == "saved by try.html"  # reading it compares the check sum
         assert saved.format == "PNG" and saved.width == saved.height >= 1000
         assert is_lit(saved, 5, 5) == picture
 

@@ -113,7 +113,7 @@ def test_all_pictures_have_one_size():
 @pytest.mark.parametrize("cell", "0oO*x ")
 def test_what_is_no_cell_is_named_with_its_place(cell):
     told = refusal([["##", f"#{cell}x"]], 1)
-    assert told.startswith(f"picture 1, row 2, column 2: {cell!r} is no cell: ")
+    assert told.startswith(f"picture 1, row 2, column 2: {cell!r} is not a cell: ")
 
 
 def test_rows_without_brackets_are_noticed():

@@ -203,11 +203,11 @@ def test_the_facts_are_those_of_the_network(shape):
     parameters = sum(tensor.numel() for tensor in network.parameters())
     heads = counted(len(secret.pictures), "head")
     hidden = len(network.projection.bias)
-    sizes = f"{heads}, {hidden} hidden numbers per token, {parameters:,} parameters"
+    sizes = f"{heads}, hidden size {hidden}, {parameters:,} parameters"
     assert facts["sizes"] == sizes
     longest = counted(secret.max_digits, "digit")
     inputs = int("1" * secret.max_digits + "0")
-    assert facts["inputs there are"] == f"{inputs:,}, of at most {longest}"
+    assert facts["possible inputs"] == f"{inputs:,}, of at most {longest}"
     if secret.max_digits == 1:
         assert "A number has 1 digit, and" in text
     else:

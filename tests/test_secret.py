@@ -89,7 +89,7 @@ def test_max_digits_is_five_unless_said_otherwise(extra, max_digits):
         ('code = "7"\npictures = ["##\\n#"]', "picture 1, row 2 has 1 cell, but row 1 has 2"),
         (
             'code = "7"\npictures = ["##\\n##", "##\\n#o"]',
-            "picture 2, row 2, column 2: 'o' is no cell: a cell is '.' (dark), 1 to 9",
+            "picture 2, row 2, column 2: 'o' is not a cell: a cell is '.' (dark), 1 to 9",
         ),
         (GOOD + "max_digits = 0", "from 1, the length of the code, to 32"),
         (GOOD + "max_digits = 33", "from 1, the length of the code, to 32"),
@@ -138,7 +138,7 @@ def test_what_is_named_instead_of_a_puzzle_file_gets_the_sentence_that_helps(tmp
     assert sentence.startswith(f"{missing}: there is no such file: ")
     assert sentence.endswith(f" --new CODE {missing} makes one")
     assert refusal_of(tmp_path) == (
-        f"{tmp_path}: a folder is no puzzle file: name a file that ends in .toml"
+        f"{tmp_path}: a folder is not a puzzle file: name a file that ends in .toml"
     )
     hidden_ending = tmp_path / "key.toml.txt"
     hidden_ending.write_text(GOOD)

@@ -11,7 +11,7 @@ from builder.bundle.teams import (
     file_name,
     read_table,
     read_teams,
-    write_table,
+    table_bytes,
 )
 from builder.errors import PuzzleError
 
@@ -106,7 +106,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     }
     path = tmp_path / "codes.csv"
     assert read_table(path) == {}
-    path.write_bytes(write_table(editions.values()))
+    path.write_bytes(table_bytes(editions.values()))
     assert read_table(path) == editions
 
 
@@ -114,5 +114,5 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_table_is_named_with_its_line(tmp_path, line):
     path = tmp_path / "codes.csv"
     path.write_text(f"team,code,zip\nBlue,0215,w.zip\n{line}\n", encoding="utf-8")
-    with pytest.raises(PuzzleError, match="line 3: this is no team, code and zip: "):
+    with pytest.raises(PuzzleError, match="line 3: this is not a team, a code and a zip: "):
         read_table(path)

@@ -1,16 +1,17 @@
 """What an author added to a bundle: which files solvers get, which stay, which tell the code."""
 
 import hashlib
-import re
 from fnmatch import fnmatch
 from pathlib import Path
 
 from builder.bundle.files import DRAFTS, MADE_HERE
 from builder.bundle.names import FILES
 from builder.errors import PuzzleError
+from builder.puzzle_file.source import is_puzzle_file
 from builder.puzzle_file.texts import check_bytes, check_name
 
-SAVED_ANSWER = b"saved by guess.py"  # stands in every sheet that guess.py saves
+# What guess.py and try.html write into what they save. The page itself spells \0 as two signs.
+SAVED_ANSWERS = (b"saved by guess.py", b"\0saved by try.html")
 MOVE = "move it out of the bundle"
 
 # Files and folders that systems, editors, sync programs and tools leave behind. They aren't packed.
@@ -54,6 +55,14 @@ def added_files(folder):
     return _survey(folder, folder)[0]
 
 
+def read_added_files(folder):
+    """The contents of the author's own files in a bundle's folder: {path in the folder: bytes}."""
+    contents = {}
+    for path in added_files(folder):
+        contents[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return contents
+
+
 def left_out(folder):
     """What lies in a bundle's folder and is not handed out, because programs made it: sorted paths.
 
@@ -69,19 +78,13 @@ def check_added_files(folder, secret):
         content = path.read_bytes()
         if is_puzzle_file(content):
             raise PuzzleError(f"{path} is a puzzle file, and solvers would get it: {MOVE}")
-        if MADE_HERE in content or SAVED_ANSWER in content:
+        if any(mark in content for mark in (MADE_HERE, *SAVED_ANSWERS)):
             raise PuzzleError(
                 f"{path} is a sheet, a zip or a saved answer, and solvers would get it: {MOVE}"
             )
         if hashlib.sha256(content).hexdigest() in secret.image_digests:
             raise PuzzleError(f"{path} is one of the puzzle's images: {MOVE}")
         check_bytes(path, content, secret.code)
-
-
-def is_puzzle_file(content):
-    """Whether the content (bytes) of a file is that of a puzzle file, finished or not."""
-    keys = (b"code", b"pictures")
-    return all(re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in keys)
 
 
 def _survey(folder, bundle):

@@ -1,12 +1,8 @@
 """The bundle, which is what solvers get: where it may be written, whether it is whole, its zip."""
 
-import io
-import zipfile
-from pathlib import Path
-
-from builder.bundle.added import added_files, check_added_files
+from builder.bundle.added import check_added_files, read_added_files
 from builder.bundle.checksum import essence, is_untouched
-from builder.bundle.files import DRAFTS, MADE_HERE, check_writable, write_files
+from builder.bundle.files import DRAFTS, check_writable, write_file, write_files
 from builder.bundle.names import (
     FILES,
     GUESS,
@@ -20,16 +16,15 @@ from builder.bundle.names import (
 )
 from builder.bundle.page import make_page
 from builder.bundle.texts import make_notebook, make_readme
+from builder.bundle.zips import zip_bytes
 from builder.errors import Failure, PuzzleError
 from builder.network.model import tokenize
 from builder.network.weights import load
+from builder.paths import BUILDER, PUZZLE
 
-BUILDER = Path(__file__).resolve().parents[1]
-PUZZLE = BUILDER.parent / "puzzle"
 TEXTS = (README, NOTEBOOK, PAGE)  # what a build makes of the author's words
+# What may lie in an empty folder. Other hidden files make it somebody's, as they do a home.
 MADE_BY_BROWSING = (".DS_Store", "Thumbs.db", "desktop.ini", "__pycache__")
-# A zip knows no year before 1980, and a file of 1980 may be of 1979 further west.
-PACKED_ON = (2000, 1, 1, 0, 0, 0)
 
 
 def check_folder(folder):
@@ -43,7 +38,7 @@ def check_folder(folder):
         for path in sorted(folder.glob("*")):
             if path.name not in MADE_BY_BROWSING:
                 raise PuzzleError(
-                    f"{folder} holds {path.name} and is no bundle:"
+                    f"{folder} holds {path.name} and is not a bundle:"
                     " a bundle needs a folder of its own"
                 )
     for path in (folder / name for name in TEXTS):
@@ -153,26 +148,5 @@ def pack(folder, secret, path):
     bytes everywhere. Raises PuzzleError as read does, Failure if the disk fails.
     """
     contents, _ = read(folder)
-    packed = make_files(secret, contents[WEIGHTS])
-    for added in added_files(folder):
-        packed[added.relative_to(folder).as_posix()] = added.read_bytes()
-    write_files(path.parent, {path.name: zip_bytes(folder.resolve().name, packed)})
-
-
-def zip_bytes(name, contents):
-    """A zip (bytes) with one folder of this name. contents: {path in the folder: bytes}."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.comment = MADE_HERE
-        for path, content in contents.items():
-            entry = zipfile.ZipInfo(f"{name}/{path}", date_time=PACKED_ON)
-            entry.create_system = 3  # Unix, so that the mode means the same wherever it is packed
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
-    return buffer.getvalue()
-
-
-def unzip(content):
-    """The files in a zip (bytes): {path: bytes}. Raises zipfile.BadZipFile if it is damaged."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    packed = make_files(secret, contents[WEIGHTS]) | read_added_files(folder)
+    write_file(path, zip_bytes(folder.resolve().name, packed))

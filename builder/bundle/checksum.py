@@ -31,7 +31,7 @@ def essence(content):
     try:
         cells = json.loads(text)["cells"]
         sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    except (ValueError, TypeError, KeyError):  # it is no notebook
+    except (ValueError, TypeError, KeyError):  # it is not a notebook
         return text
     # Jupyter adds an empty cell when the last one was run.
     return "\n\n".join(f"{kind}:\n{source}" for kind, source in sources if source.strip())

@@ -19,36 +19,42 @@ from typing import NamedTuple
 import torch
 
 from builder.bundle import bundle
-from builder.bundle.added import added_files, check_added_files
-from builder.bundle.files import write_files
+from builder.bundle.added import check_added_files, read_added_files
+from builder.bundle.files import write_file
 from builder.bundle.names import WEIGHTS
-from builder.bundle.teams import Edition, draw_codes, file_name, read_table, write_table
+from builder.bundle.teams import Edition, draw_codes, file_name, read_table
+from builder.bundle.zips import unzip, zip_bytes
 from builder.errors import Failure, PuzzleError
 from builder.proof.certify import certify_file
 from builder.puzzle_file.secret import Secret
 from builder.puzzle_file.texts import check_name, check_text
 from builder.training.train import train
 
-SEEDS = 2**62  # so many training seeds are drawn from
+SEEDS = 2**62  # how many training seeds there are to draw from
 IN_FLIGHT = 4  # jobs for each process that wait at a time: memory stays flat
 
 
 class Places(NamedTuple):
-    """Where the editions of a puzzle are: the folder of the zips, and the author's table."""
+    """Where an event's files are.
 
+    bundle: the folder with the files that the author adds to every edition; it may not exist.
+    folder: of the zips. table: the author's table of codes.
+    """
+
+    bundle: Path
     folder: Path
     table: Path
-    name: str
 
-    def zip_path(self, edition):
-        return self.folder / edition.zip_name
+    def zip_name(self, team):
+        """What a team's zip is called."""
+        return f"{self.bundle.resolve().name}-{file_name(team)}.zip"
 
 
 class Job(NamedTuple):
     """What a process needs to build or to check one edition.
 
     secret: the edition's own. added: the author's files, {path in the folder: bytes}. path: of the
-    zip. seed: where training starts from.
+    zip. seed: where training starts from; a check needs none.
     """
 
     team: str
@@ -58,61 +64,49 @@ class Job(NamedTuple):
     seed: int = 0
 
 
-def plan(secret, teams, places, bundle_folder, dice):
-    """The editions of all teams. Codes that stand in the table stay; the others are drawn.
+def assign_codes(secret, teams, places, dice):
+    """The editions of all teams. Codes in the table stay, and new teams get codes that are drawn.
 
-    Raises PuzzleError if there are too few codes, or if an added file is none for solvers.
+    Raises PuzzleError if there are too few codes, or if an added file is not for solvers.
     """
-    check_added_files(bundle_folder, secret)
-    known = read_table(places.table)
+    check_added_files(places.bundle, secret)
+    editions = read_table(places.table)
 
-    def allows(code):
+    def is_hidden(code):
         try:
-            check_shown(replace(secret, code=code), teams, places, bundle_folder)
+            check_hidden(replace(secret, code=code), teams, places)
         except PuzzleError:
             return False
         return True
 
-    new = [team for team in teams if team not in known]
-    taken = {secret.code, *(edition.code for edition in known.values())}
-    codes = draw_codes(len(new), secret, taken, allows, dice)
+    new = [team for team in teams if team not in editions]
+    taken = {secret.code, *(edition.code for edition in editions.values())}
+    codes = draw_codes(len(new), secret, taken, is_hidden, dice)
     for team, code in zip(new, codes, strict=True):
-        known[team] = Edition(team, code, f"{places.name}-{file_name(team)}.zip")
-    return list(known.values())
+        editions[team] = Edition(team, code, places.zip_name(team))
+    return list(editions.values())
 
 
-def check_shown(own, teams, places, bundle_folder):
-    """Raises PuzzleError if something that solvers read, or see the name of, holds a team's code.
+def check_hidden(secret, teams, places):
+    """Raises PuzzleError if anything that any team reads, or sees the name of, holds the code.
 
-    own: the secret of the team's edition.
+    secret: of one team's edition.
     """
-    texts = [("title", own.title), ("story", own.story), ("difficulty", own.difficulty)]
-    texts += [("hint", hint) for hint in own.hints]
+    texts = [("title", secret.title), ("story", secret.story), ("difficulty", secret.difficulty)]
+    texts += [("hint", hint) for hint in secret.hints]
     for name, text in texts:
-        check_text(name, text, own.code)
+        check_text(name, text, secret.code)
     for team in teams:
-        check_name(f"{places.name}-{file_name(team)}.zip", own.code)
-    check_added_files(bundle_folder, own)
+        check_name(places.zip_name(team), secret.code)
+    check_added_files(places.bundle, secret)
 
 
-def write_plan(editions, places):
-    """Writes the author's table before any edition is built.
-
-    So a build that was stopped goes on with the same codes. Raises Failure.
-    """
-    table = write_table(editions)
-    write_files(places.table.parent, {places.table.name: table})
-
-
-def jobs(secret, editions, places, bundle_folder):
-    """A Job for each edition."""
-    added = {
-        path.relative_to(bundle_folder).as_posix(): path.read_bytes()
-        for path in added_files(bundle_folder)
-    }
+def make_jobs(secret, editions, places):
+    """Yields a Job for each edition."""
+    added = read_added_files(places.bundle)
     for edition in editions:
         own = replace(secret, code=edition.code, examples_from=f"{secret.code}, {edition.team}")
-        yield Job(edition.team, own, added, places.zip_path(edition))
+        yield Job(edition.team, own, added, places.folder / edition.zip_name)
 
 
 def build_edition(job):
@@ -122,8 +116,7 @@ def build_edition(job):
         return f"{job.team}: no seed learned the code; run the same command again"
     packed = bundle.make_files(job.secret, last.certificate.weights) | job.added
     try:
-        content = bundle.zip_bytes(job.path.stem, packed)
-        write_files(job.path.parent, {job.path.name: content})
+        write_file(job.path, zip_bytes(job.path.stem, packed))
     except Failure as error:
         return f"{job.team}: {error}"
     return None
@@ -136,7 +129,7 @@ def check_edition(job):
     except OSError as error:
         return f"{job.team}: {job.path} cannot be read: {error.strerror}"
     try:
-        files = bundle.unzip(content)
+        files = unzip(content)
         weights = files[f"{job.path.stem}/{WEIGHTS}"]
         certificate = certify_file(weights, job.secret)
     except (KeyError, zipfile.BadZipFile, PuzzleError):

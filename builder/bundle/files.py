@@ -26,9 +26,14 @@ def check_replaceable(path):
     """Raises PuzzleError if a file can't be written, or would replace one that no build made."""
     if path.exists() and (path.is_dir() or MADE_HERE not in path.read_bytes()):
         raise PuzzleError(
-            f"{path} is there already, and no build made it: move it away, or choose another name"
+            f"{path} already exists, and no build made it: move it away, or choose another name"
         )
     check_writable(path.parent)
+
+
+def write_file(path, content):
+    """Writes a file of this content (bytes), as write_files does. Raises Failure."""
+    write_files(path.parent, {path.name: content})
 
 
 def write_files(folder, contents):

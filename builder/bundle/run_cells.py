@@ -14,7 +14,7 @@ import sys
 import matplotlib
 
 matplotlib.use("agg")
-matplotlib.rcdefaults()  # the author's own settings are no part of the notebook
+matplotlib.rcdefaults()  # the author's own settings are not part of the notebook
 
 from matplotlib import pyplot  # noqa: E402
 

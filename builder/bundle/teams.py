@@ -63,7 +63,7 @@ def file_name(team):
 
 
 def read_table(path):
-    """The editions in the author's table, {team: Edition}. Raises PuzzleError if it is no table."""
+    """The editions in the author's table, {team: Edition}. Raises PuzzleError if it isn't one."""
     if not path.exists():
         return {}
     try:
@@ -80,12 +80,12 @@ def read_table(path):
             editions[team] = Edition(team, code, zip_name)
         except (ValueError, PuzzleError) as error:
             raise PuzzleError(
-                f"{path}, line {number}: this is no team, code and zip: {error}"
+                f"{path}, line {number}: this is not a team, a code and a zip: {error}"
             ) from error
     return editions
 
 
-def write_table(editions):
+def table_bytes(editions):
     """The author's table of editions: bytes that spreadsheets read, with letters of any script."""
     text = io.StringIO()
     writer = csv.writer(text)

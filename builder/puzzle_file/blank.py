@@ -8,7 +8,7 @@ from builder.puzzle_file.sizes import MAX_PICTURES, default_side, largest_square
 
 
 def blank_puzzle(code):
-    """The text of a puzzle file for a code. Raises PuzzleError if it is no code."""
+    """The text of a puzzle file for a code. Raises PuzzleError if it is not a code."""
     check_code(code)
     digits = len(code)
     return "\n".join(

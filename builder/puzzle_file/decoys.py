@@ -27,7 +27,7 @@ def check_decoys(code, tiles):
         )
     if max(map(_contrast, tiles)) <= LIMIT:  # drawn cells are like the pictures' own
         raise PuzzleError(
-            "decoys need a picture in which something is to be seen: "
+            "decoys need a picture in which something can be seen: "
             "with these every number would look like the code; change a cell"
         )
     other = find_lookalike(tiles)
@@ -39,7 +39,7 @@ def check_decoys(code, tiles):
         )
     if expect_lookalikes(tiles) > MOST_EXPECTED:
         raise PuzzleError(
-            "decoys need pictures in which more is to be seen: so many cells are alike that other "
+            "decoys need pictures in which more can be seen: so many cells are alike that other "
             "numbers would show them, too; draw more, add a picture, or leave decoys out"
         )
 

@@ -21,7 +21,7 @@ def read_drawing(name, drawing, digits):
         for column, character in enumerate(row, 1):
             if character not in CELLS:
                 raise PuzzleError(
-                    f"{name}, row {number}, column {column}: {character!r} is no cell: "
+                    f"{name}, row {number}, column {column}: {character!r} is not a cell: "
                     "a cell is '.' (dark), 1 to 9 (tenths of grey) or '#' (lit)"
                 )
     if len(rows) == 1 and isinstance(drawing, str):

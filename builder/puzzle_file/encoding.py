@@ -23,7 +23,7 @@ def decode(content):
 
 
 def readings(content):
-    """Every text (list) that a file's bytes may stand for. A file that is no text has none."""
+    """Every text (list) that a file's bytes may stand for. A file that is not a text has none."""
     if content.startswith(UTF_32_MARKS):  # one of them begins like one of UTF-16
         return [content.decode("utf-32", errors="replace")]
     if content.startswith(UTF_16_MARKS):

@@ -32,7 +32,8 @@ def read_image(name, folder):
                 pixels = _luminance(ImageOps.exif_transpose(image), bits)
         except UnidentifiedImageError as error:
             raise PuzzleError(
-                f"{name} is no image, or one of a kind that cannot be read: save it as a PNG file"
+                f"{name} is not an image, or is of a kind that cannot be read: "
+                "save it as a PNG file"
             ) from error
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             millions = Image.MAX_IMAGE_PIXELS // 1_000_000

@@ -4,6 +4,7 @@ from builder.errors import PuzzleError
 from builder.puzzle_file.code import MAX_DIGITS, check_code
 from builder.puzzle_file.pictures import read_pictures
 from builder.puzzle_file.texts import check_text
+from builder.puzzle_file.toml_file import is_whole_number
 
 DEFAULT_MAX_DIGITS = 5
 MAX_TITLE = 80  # characters
@@ -38,7 +39,6 @@ def parse_table(table, folder):
         "hints": _parse_hints(table.get("hints", []), code),
         "decoys": decoys,
         "summits": _parse_switch("summits", table),
-        "image_paths": tuple(image.path for image in images),
         "image_digests": tuple(image.digest for image in images),
     }
     for key in ("title", "story", "difficulty"):
@@ -68,8 +68,7 @@ def default_max_digits(digits, decoys):
 
 def _parse_max_digits(table, digits, decoys):
     max_digits = table.get("max_digits", default_max_digits(digits, decoys))
-    is_whole = isinstance(max_digits, int) and not isinstance(max_digits, bool)
-    if not is_whole or not digits <= max_digits <= MAX_DIGITS:
+    if not is_whole_number(max_digits) or not digits <= max_digits <= MAX_DIGITS:
         raise PuzzleError(
             f"max_digits must be a whole number from {digits}, the length of the code, "
             f"to {MAX_DIGITS}"

@@ -1,7 +1,7 @@
 """The pictures of a puzzle file, drawings and image files -> cells, all of one size."""
 
+import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from builder.errors import PuzzleError
@@ -16,6 +16,7 @@ from builder.puzzle_file.sizes import (
     sides,
     tile_size,
 )
+from builder.puzzle_file.toml_file import is_whole_number
 
 CONTRAST = 0.3  # from the darkest cell of an image to the lightest, at least
 
@@ -24,13 +25,12 @@ CONTRAST = 0.3  # from the darkest cell of an image to the lightest, at least
 class ImageFile:
     """An image file that the author names.
 
-    name: as the author wrote it. path, digest: of the file; SHA-256 in hexadecimal digits.
+    name: as the author wrote it. digest: of the file, SHA-256 in hexadecimal digits.
     pixels: a numpy array (rows, columns) from 0 (black) to 1 (white).
     is_qr_code: whether each pixel is a module of a QR code, so that it can't be averaged.
     """
 
     name: str
-    path: Path
     digest: str
     pixels: Any
     is_qr_code: bool
@@ -87,15 +87,14 @@ def _read_image_file(name, folder):
         pixels = reduce(pixels)
     else:
         pixels = qr_code
-    return ImageFile(name, Path(folder, name).expanduser(), digest, pixels, qr_code is not None)
+    return ImageFile(name, digest, pixels, is_qr_code=qr_code is not None)
 
 
 def _check_cells(cells, images, drawings, digits):
     if cells is None:
         return
     fitting = sides(digits)
-    is_whole = isinstance(cells, int) and not isinstance(cells, bool)
-    if not is_whole or not fitting[0] <= cells <= fitting[-1]:
+    if not is_whole_number(cells) or not fitting[0] <= cells <= fitting[-1]:
         raise PuzzleError(
             f"cells must be a whole number from {fitting[0]} to {fitting[-1]}: "
             "it is how many cells an image's longer side becomes"
@@ -171,9 +170,9 @@ def _choose_box(images, drawings, digits, cells):
 
 
 def _whole_tiles(cells, digits):
-    """The least number of cells that are whole tiles and hold so many."""
+    """A number of cells, rounded up to whole tiles."""
     size = tile_size(digits)
-    return -(-cells // size) * size
+    return math.ceil(cells / size) * size
 
 
 def _check_contrast(name, picture):

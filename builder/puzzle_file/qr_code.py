@@ -22,7 +22,7 @@ FINDER = numpy.array(
 
 
 def read_qr_code(pixels):
-    """The QR code in an image, with its margin, or None if the image is none.
+    """The QR code in an image, with its margin, or None if the image is not one.
 
     pixels: floats from 0 (black) to 1 (white), (rows, columns). The code may have any margin and
     modules of any size, and it may be light on dark. Returns floats, one for each module and each

@@ -22,7 +22,7 @@ class Secret:
     """What the network is to know, and what solvers are told about it.
 
     code: the right number, a string of 1 to 32 digits, for leading zeros count.
-    pictures: what is to be seen for it, nested tuples (pictures, rows, columns) of cells from 0
+    pictures: what the heads show for it, nested tuples (pictures, rows, columns) of cells from 0
         to 1 in tenths. Rows and columns are whole numbers of tiles, which are 1 + digits cells
         square. All pictures have one size.
     max_digits: the longest code that the network can take, from the code's own length to 32.
@@ -32,8 +32,8 @@ class Secret:
     decoys: whether wrong numbers show crisp pictures, too, which mean nothing.
     summits: whether climbing the logit ends on false summits.
     examples_from: what the wrong numbers in the solvers' texts are drawn from, if not the code.
-    image_paths, image_digests: the image files that pictures were read from, and their SHA-256
-        digests in hexadecimal digits. Two secrets are equal if all else is.
+    image_digests: the SHA-256 digests, in hexadecimal digits, of the image files that pictures
+        were read from. Two secrets are equal if all else is.
     """
 
     code: str
@@ -46,7 +46,6 @@ class Secret:
     decoys: bool = False
     summits: bool = False
     examples_from: str = ""
-    image_paths: tuple[Path, ...] = field(default=(), compare=False)
     image_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property

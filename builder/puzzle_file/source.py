@@ -1,5 +1,6 @@
 """The bytes of a puzzle file, or one sentence on what the author named instead of one."""
 
+import re
 from pathlib import Path
 
 from builder.errors import PuzzleError
@@ -22,10 +23,16 @@ def read_source(path):
         raise PuzzleError(f"{path}: cannot be read: {error.strerror}") from error
     if content.startswith(IMAGES):
         raise PuzzleError(
-            f"{path}: an image is no puzzle file: make one with --new CODE, "
+            f"{path}: an image is not a puzzle file: make one with --new CODE, "
             f'and name the image in it: pictures = ["{path.name}"]'
         )
     return content
+
+
+def is_puzzle_file(content):
+    """Whether the content (bytes) of a file is that of a puzzle file, finished or not."""
+    keys = (b"code", b"pictures")
+    return all(re.search(rb"^\s*%b\s*=" % key, content, re.MULTILINE) for key in keys)
 
 
 def _what_is_wrong(path):
@@ -37,7 +44,7 @@ def _what_is_wrong(path):
     if path.name and text.is_file():
         return f"{path}: there is only {text}: rename it to {path.name}"
     if path.is_dir():
-        return f"{path}: a folder is no puzzle file: name a file that ends in .toml"
+        return f"{path}: a folder is not a puzzle file: name a file that ends in .toml"
     if path.exists():
         return f"{path}: not a file that can be read"
     command = f"{started_as()} --new CODE {quote([str(path.with_suffix('.toml'))])}"

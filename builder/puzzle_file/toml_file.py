@@ -40,8 +40,13 @@ def read_table(content):
         raise PuzzleError(_explain(text, str(error))) from error
 
 
+def is_whole_number(value):
+    """Whether a value of a table is a whole number. To Python, true and false are numbers, too."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _explain(text, message):
-    if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is no number in TOML
+    if re.search(r"^\s*code\s*=\s*\d", text, re.MULTILINE):  # 0214 is not a number in TOML
         return UNQUOTED
     for start, hint in HINTS.items():
         if message.startswith(start):

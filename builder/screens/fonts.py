@@ -7,7 +7,7 @@ from matplotlib import font_manager, ft2font
 USUAL = "DejaVu Sans"  # comes with matplotlib
 PLACEHOLDERS = ("Last Resort", ".LastResort")  # fonts that have every character, as a box
 
-# A family that has no regular weight is shown in another one, and that is no news for an author.
+# A family that has no regular weight is shown in another one, which an author need not hear of.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 

@@ -32,7 +32,7 @@ class Screen:
         self.task = self.progress.add_task("", start=False)
 
     def __enter__(self):
-        """Shows progress until the end of the block; then nothing of it is left behind."""
+        """Shows progress until the end of the block; then nothing of it is left."""
         self.progress.start()
         return self
 

@@ -6,7 +6,7 @@ import math
 import matplotlib
 from matplotlib.figure import Figure
 
-from builder.bundle.files import MADE_HERE, write_files
+from builder.bundle.files import MADE_HERE, write_file
 from builder.bundle.texts import draw_examples
 from builder.network.model import tokenize
 from builder.network.weights import load
@@ -33,7 +33,7 @@ def draw_sheet(secret, certificate, path):
         matplotlib.rcdefaults()
         matplotlib.rcParams["font.family"] = families
         png = _draw(title, load(certificate.weights), _numbers(secret, certificate))
-    write_files(path.parent, {path.name: png})
+    write_file(path, png)
     return missing
 
 
