@@ -43,7 +43,7 @@ def check_text(name, text, code):
 
 
 def check_bytes(name, content, code):
-    """As check_text, of a file's content (bytes) in any encoding. A file that isn't a text passes."""
+    """As check_text, of a file's content (bytes) in any encoding. Files that are not texts pass."""
     for text in readings(content):
         check_text(name, text, code)
 
