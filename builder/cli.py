@@ -146,7 +146,7 @@ class Choices:
 
     puzzle: the puzzle file. is_default: whether it is the one in builder/.
     folder: the bundle's folder. is_named: whether the author named it.
-    checks: whether the bundle is certified as it lies there, and nothing is built.
+    checks: whether the bundle is certified as it is, and nothing is built.
     seed: where training starts from, None if the author named no seed.
     attacks: whether the attack report is shown.
     zip, sheet, walkthrough: the files to write, None if they are not wanted.
@@ -296,7 +296,7 @@ def check_no_other_is_meant():
     found = puzzle_file_here()
     if found:
         raise PuzzleError(
-            f"this would hand out the default puzzle, and {found} lies here:"
+            f"this would hand out the default puzzle, and {found} is in this folder:"
             f" {started_as()} {quote([str(found), '--check', '--zip'])} packs yours;"
             f" name {short_path(GHOST)} if you mean the default"
         )

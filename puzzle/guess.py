@@ -261,7 +261,7 @@ def is_terminal(stream):
     """Whether a person is at the other end of a stream."""
     try:
         return stream.isatty()
-    except (AttributeError, ValueError):  # there is none, it is a program's own, or it is closed
+    except (AttributeError, ValueError):  # there is no stream, it is not a file, or it is closed
         return False
 
 
@@ -301,7 +301,7 @@ def complain(error):
 def remedy(package):
     """What helps if a package is missing."""
     if package == "torch" and (sys.platform, platform.machine()) == ("darwin", "x86_64"):
-        return "there is none for Macs with an Intel processor, but README.md knows a way"
+        return "it has no build for Macs with an Intel processor; README.md names another way"
     return f'"{sys.executable}" -m pip install -r "{HERE / "requirements.txt"}"'
 
 

@@ -400,7 +400,7 @@ def test_a_mistake_gets_one_sentence_before_anything_is_done(tiny, tmp_path, arg
         ),
         (["--out", "tiny.toml"], "it comes first: python -m builder tiny.toml --out"),
         (["--zip"], "python -m builder built.toml --check --zip packs yours"),
-        (["--check", "--zip"], "the default puzzle, and built.toml lies here"),
+        (["--check", "--zip"], "the default puzzle, and built.toml is in this folder"),
     ],
 )
 def test_a_slip_gets_the_sentence_that_names_the_right_command(

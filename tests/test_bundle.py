@@ -244,6 +244,14 @@ def test_an_image_that_the_puzzle_was_drawn_from_is_refused(ghost, certificates,
         bundle.write(party, secret, certificates[0])
 
 
+def test_a_page_that_an_author_changed_may_stay_under_another_name(ghost, party):
+    """The page holds the words of the mark that it writes into pictures."""
+    page = (party / bundle.PAGE).read_bytes()
+    (party / "page.html").write_bytes(page.replace(b"Try a number", b"Try one"))
+    assert b"saved by try.html" in page
+    added.check_added_files(party, ghost)
+
+
 def test_a_letter_may_quote_the_readme_of_its_bundle(ghost, certificates, party):
     secret = replace(ghost, code="1492")
     (party / "letter.txt").write_text("It has 1,492 parameters, and 111,110 inputs.")

@@ -99,7 +99,7 @@ def draw_codes(number, secret, taken, allows, dice):
 
     taken: codes that no team gets, a set. allows: a function that says whether a code can be a
     team's. dice: a random.Random. With decoys, the digits of a code differ. Raises PuzzleError
-    if there are not so many codes.
+    if there are too few codes.
     """
     digits = len(secret.code)
     possible = secret.count_candidates(digits)

@@ -32,7 +32,7 @@ def undo_enlargement(pixels):
 
 
 def average(pixels, rows, columns):
-    """Pixels averaged down to so many rows and columns. An image in two tones keeps just these."""
+    """Pixels averaged down to this many rows and columns. An image in two tones keeps just these."""
     image = Image.fromarray(pixels.astype(numpy.float32))
     averaged = numpy.asarray(image.resize((columns, rows), Image.Resampling.BOX))
     if _has_two_tones(pixels):
@@ -65,7 +65,7 @@ def to_tenths(pixels):
 
 
 def pad(cells, rows, columns):
-    """Cells in the middle of a picture of so many rows and columns.
+    """Cells in the middle of a picture of this many rows and columns.
 
     What is around them has the commonest value of their border.
     """

@@ -23,7 +23,7 @@ def sides(digits):
 
 
 def check_side(name, cells, digits, noun):
-    """Raises PuzzleError unless so many rows or columns make whole tiles.
+    """Raises PuzzleError unless this many rows or columns make whole tiles.
 
     noun: "row" or "column".
     """
@@ -41,7 +41,7 @@ def check_side(name, cells, digits, noun):
 
 
 def check_heads(pictures, rows, columns, digits):
-    """Raises PuzzleError if so many pictures of this size (in cells) need more than MAX_HEADS."""
+    """Raises PuzzleError if this many pictures of this size (in cells) need more than MAX_HEADS."""
     size = tile_size(digits)
     heads = pictures * (rows // size) * (columns // size)
     if heads > MAX_HEADS:
@@ -54,7 +54,7 @@ def check_heads(pictures, rows, columns, digits):
 
 
 def largest_square(pictures, digits, max_heads=MAX_HEADS, max_side=MAX_SIDE):
-    """The side, in cells, of the largest square that so many pictures can have, or one tile."""
+    """The side, in cells, of the largest square that this many pictures can have, or one tile."""
     size = tile_size(digits)
     tiles = 1
     while pictures * (tiles + 1) ** 2 <= max_heads and (tiles + 1) * size <= max_side:
@@ -63,5 +63,5 @@ def largest_square(pictures, digits, max_heads=MAX_HEADS, max_side=MAX_SIDE):
 
 
 def default_side(pictures, digits):
-    """The longer side, in cells, of so many photos if the author names no number."""
+    """The longer side, in cells, of this many photos if the author names no number."""
     return largest_square(pictures, digits, DEFAULT_HEADS, DEFAULT_SIDE)
