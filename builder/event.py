@@ -18,6 +18,7 @@ def run(choices, secret):
     torch.set_num_threads(1)
     teams = read_teams(choices.teams)
     places = editions.Places(
+        name=choices.folder.resolve().name,
         bundle=choices.folder,
         folder=beside(choices.folder, "-teams"),
         table=beside(choices.folder, "-codes.csv"),

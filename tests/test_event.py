@@ -227,7 +227,7 @@ def test_two_editions_share_no_weights(party, call, in_this_process):
 
 def test_whoever_knows_the_pictures_cannot_repeat_the_examples_of_another_team(ghost, tmp_path):
     """The numbers to try in a README follow from the file's own code, not from the team's."""
-    places = editions.Places(tmp_path, tmp_path / "teams", tmp_path / "codes.csv")
+    places = editions.Places("ghost", tmp_path, tmp_path / "teams", tmp_path / "codes.csv")
     rows = [Edition("Red", "4711", "red.zip"), Edition("Red", "0815", "red.zip")]
     one, other = [job.secret for job in editions.make_jobs(ghost, rows, places)]
     assert one.examples_from == other.examples_from

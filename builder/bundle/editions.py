@@ -37,17 +37,19 @@ IN_FLIGHT = 4  # jobs for each process that wait at a time: memory stays flat
 class Places(NamedTuple):
     """Where an event's files are.
 
-    bundle: the folder with the files that the author adds to every edition; it may not exist.
-    folder: of the zips. table: the author's table of codes.
+    name: of the puzzle, with which the name of each zip begins. bundle: the folder with the files
+    that the author adds to every edition; it may not exist. folder: of the zips. table: the
+    author's table of codes.
     """
 
+    name: str
     bundle: Path
     folder: Path
     table: Path
 
     def zip_name(self, team):
         """What a team's zip is called."""
-        return f"{self.bundle.resolve().name}-{file_name(team)}.zip"
+        return f"{self.name}-{file_name(team)}.zip"
 
 
 class Job(NamedTuple):

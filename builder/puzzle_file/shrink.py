@@ -32,7 +32,7 @@ def undo_enlargement(pixels):
 
 
 def average(pixels, rows, columns):
-    """Pixels averaged down to this many rows and columns. An image in two tones keeps just these."""
+    """Pixels averaged down to this many rows and columns. An image in two tones keeps just two."""
     image = Image.fromarray(pixels.astype(numpy.float32))
     averaged = numpy.asarray(image.resize((columns, rows), Image.Resampling.BOX))
     if _has_two_tones(pixels):
