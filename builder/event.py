@@ -87,14 +87,19 @@ def check(choices, secret, teams, places, screen):
 
 
 def run_jobs(work, jobs, description, screen):
-    """Builds or checks the edition of each Job. Returns sentences on what went wrong, sorted."""
+    """Builds or checks the edition of each Job, and writes the zips that are built.
+
+    Returns sentences on what went wrong, sorted. Raises Failure if the disk fails.
+    """
     wrong = []
     done = 0
-    for sentence in editions.run_all(work, jobs):
+    for result in editions.run_all(work, jobs):
+        if result.content:
+            write_file(result.path, result.content)
+        if result.wrong:
+            wrong.append(result.wrong)
         done += 1
         screen.counting(description, done, len(jobs))
-        if sentence:
-            wrong.append(sentence)
     return sorted(wrong)
 
 

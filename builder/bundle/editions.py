@@ -20,11 +20,10 @@ import torch
 
 from builder.bundle import bundle
 from builder.bundle.added import check_added_files, read_added_files
-from builder.bundle.files import write_file
 from builder.bundle.names import WEIGHTS
 from builder.bundle.teams import Edition, draw_codes, file_name, read_table
 from builder.bundle.zips import unzip, zip_bytes
-from builder.errors import Failure, PuzzleError
+from builder.errors import PuzzleError
 from builder.proof.certify import certify_file
 from builder.puzzle_file.secret import Secret
 from builder.puzzle_file.texts import check_name, check_text
@@ -111,21 +110,37 @@ def make_jobs(secret, editions, places):
         yield Job(edition.team, own, added, places.folder / edition.zip_name)
 
 
+class Result(NamedTuple):
+    """What came of a Job.
+
+    wrong: the sentence that says what is wrong with the edition, None if it is right.
+    content: the zip (bytes) that was built, None if none was.
+    """
+
+    path: Path
+    wrong: str | None
+    content: bytes | None = None
+
+
 def build_edition(job):
-    """Builds, certifies and packs one edition. Returns the sentence that says why it failed."""
+    """Builds, certifies and packs one edition: a Result.
+
+    It writes nothing. The process that asked for it writes all zips, one after the other.
+    """
     *_, last = train(job.secret, job.seed)
     if not last.succeeds:
-        return f"{job.team}: no seed learned the code; run the same command again"
+        return Result(job.path, f"{job.team}: no seed learned the code; run the command again")
     packed = bundle.make_files(job.secret, last.certificate.weights) | job.added
-    try:
-        write_file(job.path, zip_bytes(job.path.stem, packed))
-    except Failure as error:
-        return f"{job.team}: {error}"
-    return None
+    return Result(job.path, None, zip_bytes(job.path.stem, packed))
 
 
 def check_edition(job):
-    """Certifies one edition's zip. Returns the sentence that says what is wrong with it."""
+    """Certifies one edition's zip: a Result."""
+    return Result(job.path, find_fault(job))
+
+
+def find_fault(job):
+    """The sentence that says what is wrong with an edition's zip, None if it is right."""
     try:
         content = job.path.read_bytes()
     except OSError as error:
