@@ -1,4 +1,4 @@
-"""The slow ways that the builder's short ones are compared with: they look at every code and at every rounding."""
+"""The slow ways that the builder's short ones are compared with: every code, every rounding."""
 
 import copy
 
@@ -37,7 +37,7 @@ def digits(length):
 
 
 def all_codes(max_digits):
-    """All codes as a batch, (n, max_digits): short ones first, those of one length in the order of their numbers."""
+    """All codes as a batch, (n, max_digits): short ones first, and then in order."""
     return torch.cat(
         [
             pad(digits(length), (0, max_digits - length), value=BLANK)
@@ -61,19 +61,19 @@ def all_tokens(max_digits):
 
 
 def network_logits(network, max_digits):
-    """The logits that the network itself computes for all codes, in the order of all_codes: (n,)."""
+    """The logits that the network itself computes for all codes, as in all_codes: (n,)."""
     return logits_of(network, all_tokens(max_digits))
 
 
 @torch.no_grad()
 def logits_of(network, batches):
-    """The logits that the network itself computes for batches of tokens, one after the other: (n,)."""
+    """The logits that the network itself computes for batches of tokens: (n,)."""
     both = torch.cat([answer(network, tokens)[1] for tokens in batches])
     return both[:, 1] - both[:, 0]
 
 
 def hardest(logits, max_digits, secret, k):
-    """The k wrong codes (strings) with the highest of these logits of all codes, and their logits."""
+    """The k wrong codes (strings) with the highest of all codes' logits, and their logits."""
     codes = all_codes(max_digits)
     order = logits.argsort(descending=True)[: k + 1]
     found = [(decode(codes[i]), logits[i].item()) for i in order]

@@ -57,7 +57,7 @@ def line_rules(name, places):
 
 
 def matrix_rules(name, matrix, embedding):
-    """Rules on a matrix from each side that the embedding fits, and along its top singular vectors."""
+    """Rules on a matrix from each side that the embedding fits, and along singular vectors."""
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     for side, transform, vectors in (("right", matrix.T, right), ("left", matrix, left.T)):
         if vectors.shape[1] == embedding.shape[2]:

@@ -1,4 +1,4 @@
-"""The rules find what single weights say about a code, and what they don't say they leave to chance."""
+"""The rules find what single weights say about a code, and leave the rest to chance."""
 
 import pytest
 import torch
