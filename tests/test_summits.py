@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.commands import remedies
 from builder.network.circuits import read_circuits
 from builder.network.codes import encode
 from builder.network.model import CLS, tokenize
@@ -16,8 +17,9 @@ from builder.proof import certify
 from builder.proof.climbs import Tables, climb, draw_climbs, share_of_climbs
 from builder.puzzle_file.secret import Secret
 from builder.screens.certificate import describe
+from builder.training.decoys import summits
 from builder.training.decoys.recipe import DecoyRecipe
-from builder.training.decoys.summits import draw_bait
+from builder.training.decoys.summits import SummitRecipe, draw_bait
 from builder.training.nearest import nearest
 from builder.training.train import choose_recipe, train
 from tests.helpers import random_pictures
@@ -153,6 +155,44 @@ def test_without_the_key_nobody_climbs_and_decoys_are_as_before(secret, plain_de
     certificate = certify.certify(plain_decoys, without)
     assert certificate.climbs is None
     assert certify.ASTRAY not in [promise.name for promise in certificate.promises]
+
+
+def test_a_failed_build_names_what_helps_false_summits(secret):
+    told = remedies(secret)
+    for way in ("another --seed", "one more picture", "fewer digits", "no summits"):
+        assert way in told
+    assert "summits" not in remedies(replace(secret, summits=False))
+
+
+@torch.no_grad()
+def test_without_the_key_the_weights_are_those_of_decoys_alone(secret, plain_decoys, monkeypatch):
+    """Nothing of false summits is even called, so the weights are the same, bit for bit."""
+
+    def unwanted(*_, **__):
+        raise AssertionError("a puzzle without the key has no false summits")
+
+    for name in ("draw_bait", "draw_contexts", "nearest", "climb"):
+        monkeypatch.setattr(summits, name, unwanted)
+    monkeypatch.setattr(certify, "share_of_climbs", unwanted)
+    *_, last = train(replace(secret, summits=False))
+    again = load(last.certificate.weights).state_dict()
+    for name, weights in plain_decoys.state_dict().items():
+        assert torch.equal(weights, again[name]), name
+
+
+@torch.no_grad()
+def test_votes_that_a_search_does_not_settle_are_not_fitted_again(secret, monkeypatch):
+    recipe = SummitRecipe(secret)
+    generator = torch.Generator().manual_seed(0)
+    lesson = recipe.begin_lesson(recipe.draw_network(generator), generator)
+    lesson.best_reached = 0.0
+    assert lesson.is_proved
+    monkeypatch.setattr(summits, "HARD_NODES", [1])
+    lesson.add_hard_negatives(lesson.fit())
+    assert not lesson.is_proved and not lesson.relax()
+    monkeypatch.undo()
+    lesson.add_hard_negatives(lesson.fit())
+    assert lesson.is_proved and lesson.relax()
 
 
 def test_puzzles_of_one_seed_share_the_drawn_half_alone(network, plain_decoys):

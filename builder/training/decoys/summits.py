@@ -20,13 +20,15 @@ import torch
 from torch.nn.functional import pad
 
 from builder.network.circuits import BLANK
+from builder.network.codes import count_codes
 from builder.network.model import CLS
 from builder.proof.certify import CLIMBS
 from builder.proof.climbs import climb, draw_climbs
+from builder.proof.search import search
 from builder.training.decoys import queries
 from builder.training.decoys.lesson import DecoyLesson
 from builder.training.decoys.recipe import DecoyRecipe
-from builder.training.lesson import GAP
+from builder.training.lesson import GAP, HARD_CODES, HARD_NODES, SHARE
 from builder.training.nearest import nearest
 from builder.training.write import write_queries
 
@@ -73,7 +75,8 @@ class SummitLesson(DecoyLesson):
     """As a DecoyLesson, with contexts besides the negatives.
 
     bait: (digits,). contexts: codes, (contexts, digits), and their open places, (contexts,).
-    reached: the share of climbs that reach the code, None before it was measured.
+    reached: the share of climbs that reach the code, None before it was measured. is_proved:
+    whether the last search settled all codes.
     """
 
     STEPS = 100
@@ -88,6 +91,7 @@ class SummitLesson(DecoyLesson):
         self.places = self.code.new_empty(0)
         self.price = PRICE
         self.rounds = 0
+        self.is_proved = False
         self.reached = None
         self.best_reached, self.best_votes = math.inf, None
         self.add_contexts(*draw_contexts(self.code, self.bait, generator))
@@ -144,7 +148,7 @@ class SummitLesson(DecoyLesson):
         negatives hardly ever make them fewer.
         """
         for _ in range(SETTLING):
-            found, _ = super().find_hard_negatives(self.fit())
+            found = self.add_hard_negatives(self.fit())
             contexts = self.find_contexts()
             if self.reached > HOPELESS:
                 return False
@@ -156,7 +160,9 @@ class SummitLesson(DecoyLesson):
 
     def find_hard_negatives(self, gap):
         """As a Lesson's. If there are none, adds contexts while too many climbs reach the code."""
-        found, hardest = super().find_hard_negatives(gap)
+        found = self.add_hard_negatives(gap)
+        circuits = self.circuits()
+        hardest = (circuits.logits(self.right_code) - circuits.logits(self.negatives).max()).item()
         if found:
             return found, hardest
         contexts = self.find_contexts()
@@ -170,6 +176,21 @@ class SummitLesson(DecoyLesson):
         self.rounds += 1
         self.add_contexts(*contexts)
         return MORE_CONTEXTS, hardest
+
+    def add_hard_negatives(self, gap):
+        """Adds wrong codes that leave less than SHARE of a gap to the negatives. Returns how many.
+
+        Sets `is_proved`: whether the last search settled all codes.
+        """
+        circuits = self.circuits()
+        limit = circuits.logits(self.right_code).item() - SHARE * gap
+        for nodes in HARD_NODES:
+            found = search(circuits, self.secret.code, HARD_CODES, limit, nodes)
+            if len(found.codes):
+                break
+        self.is_proved = found.settled == count_codes(circuits.max_digits)
+        self.negatives = torch.cat([self.negatives, found.codes])
+        return len(found.codes)
 
     def find_contexts(self):
         """Climbs. Sets the share that reach the code, and returns contexts in which it came closer.
@@ -194,8 +215,11 @@ class SummitLesson(DecoyLesson):
         return codes[some], places[some]
 
     def relax(self):
-        """Gives up the disguise, unless it isn't rounding that is wrong."""
-        if self.best_reached > CLIMBS:
+        """Gives up the disguise, unless it isn't rounding that is wrong.
+
+        Votes that a search can't settle hardly ever get better with less disguise.
+        """
+        if self.best_reached > CLIMBS or not self.is_proved:
             return False
         self.best_reached, self.best_votes = math.inf, None
         return super().relax()
