@@ -62,7 +62,14 @@ def nonzero_answers(network, max_digits):
     return found
 
 
-@pytest.mark.parametrize("mode", ["float32", "float64", "flushed, medium precision, two threads"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "float32",
+        pytest.param("float64", marks=pytest.mark.slow),
+        pytest.param("flushed, medium precision, two threads", marks=pytest.mark.slow),
+    ],
+)
 def test_all_111_109_wrong_inputs_answer_exactly_0_however_they_are_asked(network, ghost, mode):
     network = copy.deepcopy(network)
     if mode == "float64":

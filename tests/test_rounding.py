@@ -436,7 +436,14 @@ def use(arithmetic, monkeypatch):
         monkeypatch.setattr(oracle, name, value)
 
 
-@pytest.mark.parametrize("arithmetic", [FLOAT32, COARSE, {"U": 2**-30, "SMALLEST": 2**-10}])
+@pytest.mark.parametrize(
+    "arithmetic",
+    [
+        FLOAT32,
+        pytest.param(COARSE, marks=pytest.mark.slow),
+        pytest.param({"U": 2**-30, "SMALLEST": 2**-10}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_bound_holds_if_every_rounding_goes_the_worst_way(monkeypatch, arithmetic):
     """In coarse arithmetics, errors of errors count, or numbers that are lost."""
     use(arithmetic, monkeypatch)

@@ -202,6 +202,7 @@ for decoys in (False, True):
 """
 
 
+@pytest.mark.slow
 def test_a_machine_that_rounds_otherwise_makes_the_same_bytes(ghost, monkeypatch):
     """Without vector instructions of its own, and with sums in another order."""
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
