@@ -169,9 +169,9 @@ def test_the_verdict_on_decoys_names_what_programs_take(with_decoys):
     guesses = {name: finding.guesses for name, finding in found.findings.items()}
     climb = min(guesses[BY_PLACE], guesses[GRADIENT])
     assert verdict_sentence(found).startswith(
-        f"Not by eye; climbing the logit takes about {climb} guesses, exchanging digits about "
-        f"{guesses[EXCHANGES]} guesses, least squares about {guesses[LEAST_SQUARES]} guesses, "
-        "trying all 36,100 numbers of different digits "
+        f"Not by eye; climbing the logit takes about {climb} guesses, exchanging digits takes "
+        f"about {guesses[EXCHANGES]} guesses, least squares takes about "
+        f"{guesses[LEAST_SQUARES]} guesses, trying all 36,100 numbers of different digits takes "
     )
 
 
@@ -213,8 +213,8 @@ def test_what_gets_past_false_summits_is_named(summits):
     found = guesses_of({ANNEALING: 4000, PAIRS: 5000, EXCHANGES: 300})
     assert verdict_sentence(Verdict(secret, found)) == (
         "Not by eye, and climbing the logit ends on false summits; exchanging digits takes about "
-        "300 guesses, climbing by pairs of places about 5,000 guesses, annealing about 4,000 "
-        "guesses"
+        "300 guesses, climbing by pairs of places takes about 5,000 guesses, annealing takes "
+        "about 4,000 guesses"
     )
     found = guesses_of({GRADIENT: 700, BY_PLACE: 800})
     assert verdict_sentence(Verdict(secret, found)) == (

@@ -89,11 +89,8 @@ def _with_decoys(verdict):
     costs = _costs(verdict)
     if not costs:
         return _opening(verdict)
-    (first, price), *others = costs.items()
-    line = f"{_opening(verdict)}; {first} takes {price}"
-    for way, price in others:
-        line += f", {way} {price}"
-    return line
+    ways = [f"{way} takes {cost}" for way, cost in costs.items()]
+    return f"{_opening(verdict)}; {', '.join(ways)}"
 
 
 def _opening(verdict):
