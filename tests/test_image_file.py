@@ -453,3 +453,14 @@ def test_a_qr_code_cannot_be_read_before_the_last_digit_of_a_code_of_up_to_twelv
                 rows[:] = dice.integers(0, 2, rows.shape)
                 columns[:] = dice.integers(0, 2, columns.shape)
                 assert read_qr_code(picture) == []
+
+
+@pytest.mark.parametrize("name", ["photo.png", "qr.png"])
+def test_an_image_that_a_small_drawing_beside_it_would_ruin_is_refused(tmp_path, name):
+    pixels = numpy.random.default_rng(1).integers(0, 256, (90, 60))
+    Image.fromarray(pixels.astype(numpy.uint8)).save(tmp_path / "photo.png")
+    segno.make(ADDRESS).save(tmp_path / "qr.png")
+    drawing = "\n".join(["#.#.#"] * 5)
+    sentence = refusal(tmp_path, name, drawing)
+    assert "would become as small as the drawing beside it" in sentence
+    assert sentence.endswith("draw larger, or leave one of the two out")

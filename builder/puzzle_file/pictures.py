@@ -19,6 +19,7 @@ from builder.puzzle_file.sizes import (
 from builder.puzzle_file.toml_file import is_whole_number
 
 CONTRAST = 0.3  # from the darkest cell of an image to the lightest, at least
+SMALLEST_PHOTO = 8  # cells of its longer side; in fewer nothing of it can be recognised
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ def _shrink(images, drawings, digits, cells):
         fitting = fit(shape, box)
         if fitting == shape:
             shrunk[number] = to_tenths(image.pixels)
+        elif drawings and max(fitting) < SMALLEST_PHOTO:
+            raise PuzzleError(
+                f"{image.name} would become as small as the drawing beside it, {fitting[0]} x "
+                f"{fitting[1]} cells: draw larger, or leave one of the two out"
+            )
         elif image.is_qr_code:
             raise PuzzleError(
                 f"{image.name}, a QR code, needs {shape[0]} x {shape[0]} cells with its margin, "
