@@ -206,6 +206,21 @@ def test_a_cell_is_crisp_only_if_rounding_cannot_take_it_too_far():
     assert crisp_share(network, 2.0**-12 + 1.49 * 2.0**-24) == 0
 
 
+def test_the_share_of_crisp_cells_is_that_of_all_heads_however_few_are_bounded_at_a_time(
+    monkeypatch,
+):
+    """The cells of the first and the last of three heads are 0, and those of the other are 0.55."""
+    network = random_network(0, n_hidden=1, n_heads=3, max_digits=2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.attention_matrix_list[1].query_layer.bias.fill_(1.0)
+        network.attention_matrix_list[1].key_layer.bias.fill_(0.55)
+    for entries in (bounding.ENTRIES, 1):
+        monkeypatch.setattr(bounding, "ENTRIES", entries)
+        assert crisp_share(network, 0.01) == pytest.approx(2 / 3)
+
+
 # Other numbers that show the pictures.
 
 

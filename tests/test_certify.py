@@ -16,6 +16,7 @@ from builder.network.weights import dump
 from builder.proof import certify as certifying
 from builder.proof.cells import Lookalike, worst_cell
 from builder.proof.certify import (
+    ASTRAY,
     CRISP_TOO,
     NOTHING_ELSE,
     OPENS,
@@ -260,6 +261,14 @@ def test_a_search_for_a_lookalike_that_gives_up_is_no_proof(network, ghost, monk
 def test_weights_of_which_nothing_can_be_known_are_not_certified(network, ghost, value):
     certificate = certify(changed(network, lambda copy: copy.projection.bias.fill_(value)), ghost)
     assert NOTHING_ELSE in broken(certificate)
+
+
+def test_false_summits_that_cannot_be_measured_are_not_promised(network, ghost):
+    def change(copy):
+        copy.attention_matrix_list[0].query_layer.weight *= 1000
+
+    secret = replace(ghost, decoys=True, summits=True)
+    assert ASTRAY in broken(certify(changed(network, change), secret))
 
 
 def test_scores_that_are_too_large_to_be_searched_are_not_certified(network, ghost):
