@@ -263,6 +263,15 @@ def test_weights_of_which_nothing_can_be_known_are_not_certified(network, ghost,
     assert NOTHING_ELSE in broken(certificate)
 
 
+def test_a_certificate_measures_the_same_climbs_every_time(network, ghost):
+    secret = replace(ghost, decoys=True, summits=True)
+    before = torch.get_rng_state()
+    first = certify(network, secret)
+    again = certify(network, secret)
+    assert 0 < first.climbs == again.climbs < 1
+    assert torch.equal(torch.get_rng_state(), before), "and leaves the caller's numbers alone"
+
+
 def test_false_summits_that_cannot_be_measured_are_not_promised(network, ghost):
     def change(copy):
         copy.attention_matrix_list[0].query_layer.weight *= 1000
@@ -286,7 +295,9 @@ def test_cells_that_could_overflow_are_not_certified(network, ghost):
     def change(copy):
         copy.attention_matrix_list[0].query_layer.weight.fill_(1e37)
 
-    certificate = certify(changed(network, change), replace(ghost, decoys=True))
+    loud = changed(network, change)
+    assert broken(certify(loud, ghost)) == [OPENS, NOTHING_ELSE, SHARP, OWN]
+    certificate = certify(loud, replace(ghost, decoys=True))
     assert broken(certificate) == [OPENS, NOTHING_ELSE, SHARP, OWN, CRISP_TOO]
     assert math.isnan(certificate.worst_cell) and math.isnan(certificate.crisp)
 
