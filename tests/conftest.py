@@ -1,6 +1,7 @@
 """Fixtures: the default secret, its bundle and certificates, a small puzzle, the builder itself."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from builder.bundle.bundle import WEIGHTS  # noqa: E402
 from builder.network.weights import load  # noqa: E402
 from builder.puzzle_file.secret import Secret  # noqa: E402
 from builder.training.train import train  # noqa: E402
-from tests.helpers import GHOST, PUZZLE  # noqa: E402
+from tests.helpers import GHOST, PUZZLE, trained  # noqa: E402
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
@@ -30,6 +31,13 @@ def ghost():
 def network():
     """The network of the bundle in puzzle/."""
     return load((PUZZLE / WEIGHTS).read_bytes())
+
+
+@pytest.fixture(scope="session")
+def with_decoys(ghost):
+    """The default secret with decoys, and its network."""
+    secret = replace(ghost, decoys=True)
+    return secret, trained(secret)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,18 @@ import torch
 
 from builder.network.model import tokenize
 from builder.network.weights import dump, load
+from builder.training.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 GHOST, PUZZLE = ROOT / "builder" / "ghost.toml", ROOT / "puzzle"
 GUESS = PUZZLE / "guess.py"
+
+
+def trained(secret, seed=0):
+    """The network, loaded as solvers load it, of a puzzle that must be certified."""
+    *_, last = train(secret, seed)
+    assert last.certificate.holds
+    return load(last.certificate.weights)
 
 
 def run(*command, cwd=ROOT, **options):

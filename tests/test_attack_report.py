@@ -24,11 +24,9 @@ from builder.attacks.report import (
     report,
 )
 from builder.attacks.verdict import CLIMBS, MORE_CLIMBS, Verdict, deciding_attacks, verdict
-from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
 from builder.screens.attacks import NEEDS, attack_sentence, cost, verdict_sentence
-from builder.training.train import train
-from tests.helpers import changed
+from tests.helpers import changed, trained
 from tests.sweep import pictures
 
 IN_ORDER = [
@@ -45,19 +43,6 @@ IN_ORDER = [
     CIRCUITS,
     BRUTE_FORCE,
 ]
-
-
-def build(secret):
-    *_, last = train(secret)
-    assert last.certificate.holds
-    return load(last.certificate.weights)
-
-
-@pytest.fixture(scope="module")
-def with_decoys(ghost):
-    """The secret with decoys, and its network."""
-    secret = replace(ghost, decoys=True)
-    return secret, build(secret)
 
 
 @pytest.fixture
@@ -184,7 +169,7 @@ def test_a_verdict_says_what_the_report_says(network, ghost, with_decoys):
 
 def test_a_code_that_is_soon_guessed_needs_no_attack():
     secret = Secret("7", (((0.0, 1.0), (1.0, 0.0)),), 5)
-    line = verdict_sentence(verdict(build(secret), secret))
+    line = verdict_sentence(verdict(trained(secret), secret))
     assert line == "Short enough to guess: 5 guesses on average"
 
 

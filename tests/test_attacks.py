@@ -27,9 +27,7 @@ from builder.attacks.target import Target, count_guesses
 from builder.network.circuits import Circuits
 from builder.network.codes import random_codes
 from builder.network.model import CLS, tokenize
-from builder.network.weights import load
-from builder.training.train import train
-from tests.helpers import changed
+from tests.helpers import changed, trained
 from tests.oracle import all_codes, answer, table_logits
 from tests.sweep import draw, draw_tiles, pictures
 
@@ -40,25 +38,11 @@ LAYERS = (
 )
 
 
-def build(secret):
-    """The network of a secret, as solvers load it."""
-    *_, last = train(secret)
-    assert last.certificate.holds
-    return load(last.certificate.weights)
-
-
-@pytest.fixture(scope="module")
-def with_decoys(ghost):
-    """The secret with decoys and its network."""
-    secret = replace(ghost, decoys=True)
-    return secret, build(secret)
-
-
 @pytest.fixture(scope="module")
 def long():
     """A code of 12 digits, as no brute force finds it, and its network."""
     secret = draw(random.Random(1), 12, 14, heads=2)
-    return secret, build(secret)
+    return secret, trained(secret)
 
 
 def some_puzzles(n):
@@ -142,13 +126,13 @@ def test_a_targets_logits_are_the_networks_own(puzzle, network, ghost, request):
 
 def test_by_eye_takes_ten_guesses_a_digit_on_the_network_itself():
     for secret in some_puzzles(4):
-        assert guesses_by_eye(secret, build(secret)) == count_guesses_by_eye(secret), secret.code
+        assert guesses_by_eye(secret, trained(secret)) == count_guesses_by_eye(secret), secret.code
 
 
 @pytest.mark.slow
 def test_by_eye_takes_ten_guesses_a_digit_for_many_puzzles():
     for secret in some_puzzles(60):
-        assert guesses_by_eye(secret, build(secret)) == count_guesses_by_eye(secret), secret.code
+        assert guesses_by_eye(secret, trained(secret)) == count_guesses_by_eye(secret), secret.code
 
 
 def test_by_eye_takes_34_guesses_for_the_ghost(ghost, network):
@@ -166,7 +150,7 @@ def test_decoys_close_the_way_by_eye(with_decoys):
 
 def test_eleven_numbers_of_equal_digits_open_plain_puzzles_of_every_length(ghost, network, long):
     puzzles = [(ghost, network), long]
-    puzzles += [(secret, build(secret)) for secret in some_puzzles(2)]
+    puzzles += [(secret, trained(secret)) for secret in some_puzzles(2)]
     for secret, network in puzzles:
         attack = by_equal_digits(Target(network))
         assert count_guesses(network, secret, attack) <= 11, secret.code
@@ -200,13 +184,13 @@ def moon(size):
 def test_a_large_smooth_picture_comes_together_in_spite_of_decoys(ghost):
     secret = replace(ghost, pictures=moon(25), decoys=True)
     assert count_guesses_by_eye(secret) is None
-    network = build(secret)
+    network = trained(secret)
     assert count_guesses(network, secret, by_smoothness(Target(network))) < 1000
 
 
 def test_a_picture_of_random_cells_does_not_come_together():
     secret = draw_tiles(random.Random(3), 6, tiles=2, decoys=True)
-    network = build(secret)
+    network = trained(secret)
     assert count_guesses(network, secret, by_smoothness(Target(network))) is None
 
 
@@ -419,7 +403,7 @@ def test_the_circuits_name_the_highest_code_even_if_no_climb_reaches_it():
 @pytest.mark.slow
 def test_the_circuits_take_one_guess_of_10_digits_with_decoys():
     secret = draw(random.Random(8), 10, 10, heads=4, decoys=True)
-    network = build(secret)
+    network = trained(secret)
     assert count_guesses(network, secret, by_circuits(Target(network))) == 1
 
 

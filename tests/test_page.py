@@ -16,10 +16,8 @@ from builder.bundle import bundle
 from builder.bundle.checksum import is_untouched
 from builder.bundle.page import make_page
 from builder.network.model import NeuralNetwork
-from builder.network.weights import load
 from builder.puzzle_file.secret import Secret
-from builder.training.train import train
-from tests.helpers import PUZZLE
+from tests.helpers import PUZZLE, trained
 
 SHAPES = {  # n_hidden, arrangement, max_digits
     "one head": (10, (1, 1, 1), 1),
@@ -204,9 +202,7 @@ def drawn(rows, columns, pictures=1):
     ids=["decoys", "tiles", "sixteen digits", "thirty-two digits"],
 )
 def test_the_script_answers_exactly_0_to_the_wrong_numbers_of_other_puzzles(secret, engine):
-    *_, last = train(secret)
-    assert last.certificate.holds
-    network = load(last.certificate.weights)
+    network = trained(secret)
     script = Script(engine, make_page(secret, network))
     found, shown = script.ask([secret.code])
     assert found.item() > 1 - 1e-6

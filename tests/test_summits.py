@@ -22,7 +22,7 @@ from builder.training.decoys.recipe import DecoyRecipe
 from builder.training.decoys.summits import SummitRecipe, draw_bait
 from builder.training.nearest import nearest
 from builder.training.train import choose_recipe, train
-from tests.helpers import random_pictures
+from tests.helpers import random_pictures, trained
 from tests.oracle import answer
 
 CODE = "7459"
@@ -53,9 +53,7 @@ def network(rounds):
 @pytest.fixture(scope="module")
 def plain_decoys(secret):
     """The same puzzle without false summits: its network."""
-    *_, last = train(replace(secret, summits=False))
-    assert last.certificate.holds
-    return load(last.certificate.weights)
+    return trained(replace(secret, summits=False))
 
 
 def network_logits(network, codes):

@@ -14,7 +14,7 @@ from builder.puzzle_file.secret import Secret
 from builder.training.lesson import GAP, SHARE, Lesson
 from builder.training.parameters import store
 from builder.training.train import Obstacle, train
-from tests.helpers import GHOST, random_pictures, run
+from tests.helpers import GHOST, random_pictures, run, trained
 
 WRITTEN = "query_layer.weight", "query_layer.bias", "projection.weight", "projection.bias"
 TURNING = "query_layer.weight", "key_layer.weight", "value_layer.weight"
@@ -29,13 +29,6 @@ def random_puzzle(code, heads, max_digits=None, seed=1):
 def last_round(secret, seed=0):
     *_, last = train(secret, seed)
     return last
-
-
-def trained(secret, seed=0):
-    """The network, loaded as solvers load it, of a puzzle that must be certified."""
-    certificate = last_round(secret, seed).certificate
-    assert certificate.holds
-    return load(certificate.weights)
 
 
 def test_the_ghost_is_learned_and_certified(ghost, rounds):
