@@ -19,7 +19,6 @@ OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--remote-debugging-pipe",
 )
 PATIENCE = 30  # seconds
 # Chromium reads commands from file 3 and writes to file 4; sys.argv has the numbers of our ends.
@@ -54,7 +53,8 @@ class Browser:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-c", LAUNCHER, str(reads), str(writes)),
-                *(executable, *OPTIONS, f"--user-data-dir={folder / 'profile'}"),
+                *(executable, *OPTIONS, "--remote-debugging-pipe"),
+                f"--user-data-dir={folder / 'profile'}",
             ],
             pass_fds=(reads, writes),
             stdout=self.log,

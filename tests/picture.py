@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 from builder.network.model import tokenize
 from builder.network.weights import load
+from tests.browser import NAMES, OPTIONS
 from tests.helpers import ROOT, run
 
 FOLDER = ROOT / ".readme"
 IMAGE = FOLDER / "ghost.png"
 WRONG = "1984"
-BROWSERS = "chromium", "chromium-browser", "google-chrome", "chrome"
 
 
 def build(folder):
@@ -50,19 +50,13 @@ def draw_portrait(bundle, code):
 
 def photograph_page(bundle, code):
     """A screenshot of the page that has found the code. Returns whether a browser was there."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
     if not browser:
         return False
     with tempfile.TemporaryDirectory() as profile:
         command = [
             browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
+            *OPTIONS,
             "--force-prefers-reduced-motion",
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
