@@ -70,13 +70,13 @@ def draw_code(dice, digits, decoys):
     return code
 
 
-def draw_tiles(dice, digits, tiles, grey=False, decoys=False, max_digits=None):
+def draw_tiles(dice, digits, tiles, grey=False, decoys=False):
     """A random puzzle with one picture of tiles x tiles heads."""
     size = tiles * (1 + digits)
     levels = range(11) if grey else (0, 10)
     picture = tuple(tuple(dice.choice(levels) / 10 for _ in range(size)) for _ in range(size))
     code = draw_code(dice, digits, decoys)
-    return Secret(code, (picture,), max_digits or max(5, digits), decoys=decoys)
+    return Secret(code, (picture,), max(5, digits), decoys=decoys)
 
 
 def awkward():

@@ -41,7 +41,8 @@ def check_folder(folder):
                     f"{folder} holds {path.name} and is not a bundle:"
                     " a bundle needs a folder of its own"
                 )
-    for path in (folder / name for name in TEXTS):
+    for name in TEXTS:
+        path = folder / name
         if path.is_file() and not is_untouched(path.read_bytes()):
             raise PuzzleError(
                 f"{path} was edited by hand, and a build would replace it: give it another name"

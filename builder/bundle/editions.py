@@ -158,13 +158,13 @@ def find_fault(job):
     return f"{job.team}: {job.path} is not the table's, or not this puzzle's: build it again"
 
 
-def run_all(work, waiting, processes=None):
+def run_all(work, waiting):
     """Does a piece of work (build_edition or check_edition) for each Job, in several processes.
 
     Yields what each returns, in any order. Stops at once, and waits for what is under way, if the
     caller is interrupted.
     """
-    processes = processes or os.cpu_count() or 1
+    processes = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     pool = ProcessPoolExecutor(processes, context, initializer=start_process)
     waiting = iter(waiting)

@@ -142,8 +142,9 @@ def draw_examples(secret):
     """Five wrong codes to try. None is a part of the code, contains it, or is an anagram of it.
 
     Their lengths depend on max_digits alone: the first and the last two have max_digits digits, the
-    others one and two fewer. The draw depends on the code and the pictures. To repeat it, a solver
-    would have to know the pictures, and whoever knows them has found the code.
+    others one and two fewer. The draw depends on the pictures and the code. To repeat it, a solver
+    would have to know the pictures, and whoever knows them has found the code. With editions that
+    is another team's, so `examples_from` stands in for the code there.
     """
     cells = [[[round(10 * cell) for cell in row] for row in rows] for rows in secret.pictures]
     dice = random.Random(f"{secret.examples_from or secret.code}, {cells}")
