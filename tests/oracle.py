@@ -2,11 +2,12 @@
 
 import copy
 
+import pytest
 import torch
 from torch.nn.functional import pad
 
 from builder.network.circuits import BLANK
-from builder.network.codes import decode
+from builder.network.codes import count_codes, decode, encode
 from builder.network.model import CLS
 
 # Those of float32, said here again, so that a wrong one in the builder is noticed.
@@ -78,6 +79,32 @@ def hardest(logits, max_digits, secret, k):
     order = logits.argsort(descending=True)[: k + 1]
     found = [(decode(codes[i]), logits[i].item()) for i in order]
     return [(code, logit) for code, logit in found if code != secret][:k]
+
+
+def assert_finds_the_hardest(find, circuits, secret, k, exact):
+    """Compares a search for the k hardest, and one for all codes above a limit, with all codes.
+
+    find: a search, with the arguments of builder.proof.search. exact: its precision.
+    """
+    everything = table_logits(circuits)
+    truth = hardest(everything, circuits.max_digits, secret, k)
+
+    found = find(circuits, secret, k)
+    assert found.settled == count_codes(circuits.max_digits)
+    assert found.precision == pytest.approx(exact, rel=1e-12)
+    codes = [decode(code) for code in found.codes]
+    assert len(set(codes)) == len(codes) == len(truth) and secret not in codes
+    assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=0, abs=exact)
+    torch.testing.assert_close(found.logits, circuits.logits(found.codes), rtol=0, atol=exact)
+
+    limit = (truth[0][1] + truth[-1][1]) / 2
+    found = find(circuits, secret, len(everything), limit)
+    assert found.settled == count_codes(circuits.max_digits)
+    assert (circuits.logits(found.codes) > limit - exact).all()
+    expected = (everything > limit + exact).sum()
+    if secret:
+        expected -= (circuits.logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
+    assert len(found.codes) >= expected
 
 
 def gamma(k):

@@ -12,7 +12,7 @@ from builder.network.codes import count_codes, decode, encode, one_digit_off
 from builder.network.model import CLS, NeuralNetwork
 from builder.proof import search as searching
 from builder.proof.search import precision, search
-from tests.oracle import hardest, network_logits, table_logits
+from tests.oracle import assert_finds_the_hardest, hardest, network_logits
 
 
 def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
@@ -32,27 +32,9 @@ def expected_precision(circuits):
 
 
 def assert_matches_brute_force(circuits, secret, k):
-    """Compares a search for the k hardest, and one for all codes above a limit, with all codes."""
     exact = expected_precision(circuits)
     assert precision(circuits) == pytest.approx(exact, rel=1e-12)
-    everything = table_logits(circuits)
-    truth = hardest(everything, circuits.max_digits, secret, k)
-
-    found = search(circuits, secret, k)
-    assert found.settled == count_codes(circuits.max_digits)
-    codes = [decode(code) for code in found.codes]
-    assert len(set(codes)) == len(codes) == len(truth) and secret not in codes
-    assert found.logits.tolist() == pytest.approx([logit for _, logit in truth], rel=0, abs=exact)
-    torch.testing.assert_close(found.logits, circuits.logits(found.codes), rtol=0, atol=exact)
-
-    limit = (truth[0][1] + truth[-1][1]) / 2
-    found = search(circuits, secret, len(everything), limit)
-    assert found.settled == count_codes(circuits.max_digits)
-    assert (circuits.logits(found.codes) > limit - exact).all()
-    expected = (everything > limit + exact).sum()
-    if secret:
-        expected -= (circuits.logits(encode(secret, circuits.max_digits)) > limit + exact).sum()
-    assert len(found.codes) >= expected
+    assert_finds_the_hardest(search, circuits, secret, k, exact)
 
 
 @st.composite
@@ -174,7 +156,7 @@ def test_a_node_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
     divide = searching._Tables.divide
 
     def divide_and_lose_the_first(*given):
-        return searching._rows(divide(*given), slice(1, None))
+        return searching.take_rows(divide(*given), slice(1, None))
 
     monkeypatch.setattr(searching._Tables, "divide", divide_and_lose_the_first)
     found = search(random_circuits(5), "123", 16)

@@ -20,8 +20,8 @@ from builder.network.model import tokenize
 from builder.network.weights import dump, holds_exactly, load
 from builder.proof.cells import Lookalike, crisp_share, find_lookalike, worst_cell
 from builder.proof.climbs import share_of_climbs
+from builder.proof.hardest import find_hardest
 from builder.proof.rounding import rounding_bound
-from builder.proof.search import precision, search
 from builder.puzzle_file.lookalike import LIMIT
 
 RIGHT = 0.999999  # the secret's probability is at least this
@@ -168,7 +168,7 @@ def _find_answers(network, secret, watch):
     circuits = read_circuits(network)
     unknown = {"climbs": math.nan} if secret.summits else {}
     try:
-        found = search(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
+        found = find_hardest(circuits, secret.code, HARDEST, budget=BUDGET, watch=watch)
     except OverflowError:
         return unknown
     answers = [network(tokens) for tokens in tokens_by_length(found.codes)]
@@ -180,7 +180,7 @@ def _find_answers(network, secret, watch):
         "hardest_codes": tuple(decode(code) for code in found.codes),
         "hardest_logit": found.logits[0].item(),
         "hardest_probability": torch.cat(answers).max().item(),
-        "rounding": rounding_bound(network) + precision(circuits),
+        "rounding": rounding_bound(network) + found.precision,
     }
     if secret.summits:
         generator = torch.Generator().manual_seed(0)

@@ -46,8 +46,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from builder.network.circuits import BLANK
-from builder.network.codes import count_codes, encode
+from builder.network.codes import count_codes
 from builder.network.model import CLS
+from builder.proof.found import Found, Hardest
 
 BATCH = 512  # nodes bounded at a time, at most
 ENTRIES = 2**21  # of a batch's largest table, at most: 16 MiB
@@ -55,21 +56,6 @@ ROUNDS = 8  # of Dinkelbach's method, at most
 # Places at which a node is divided in one go. With more there are fewer batches, but more nodes.
 PLACES = 2
 UNIT_ROUNDOFF = 2.0**-53  # of float64
-
-
-class Found(NamedTuple):
-    """What a search found.
-
-    codes, logits: the hardest wrong codes above the limit, (n, max_digits) and (n,), hardest first.
-    nodes: how many nodes were bounded.
-    settled: how many codes are settled, an int. If these are not all codes there are, codes and
-        logits are the hardest seen so far.
-    """
-
-    codes: Tensor
-    logits: Tensor
-    nodes: int
-    settled: int
 
 
 class Nodes(NamedTuple):
@@ -128,17 +114,13 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     budget: the number of nodes after which the search gives up.
     watch: if given, it is called now and then with the nodes and the settled share so far.
 
-    Returns a Found. If all codes are settled, no other one is above the limit, or above the last
-    of k logits, by more than precision(circuits). Raises OverflowError if a product of the tables
-    could leave the range of float64.
+    Returns a Found. Raises OverflowError if a product of the tables could leave the range of
+    float64.
     """
     tables = _Tables(circuits)
     tie = tables.precision / 2
-    secret = encode(code, circuits.max_digits)
+    hardest = Hardest(circuits, code, k, limit)
     total = count_codes(circuits.max_digits)
-    codes = torch.empty(0, circuits.max_digits, dtype=torch.long)
-    logits = torch.empty(0, dtype=torch.float64)
-    threshold = limit  # only codes with a logit above this are looked for
     visited = 0
     settled = 0
 
@@ -146,21 +128,13 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
     while stack and visited < budget:
         nodes = stack.pop()
         if len(nodes.bound) > tables.batch:
-            stack.append(_rows(nodes, slice(None, -tables.batch)))
-            nodes = _rows(nodes, slice(-tables.batch, None))
+            stack.append(take_rows(nodes, slice(None, -tables.batch)))
+            nodes = take_rows(nodes, slice(-tables.batch, None))
         visited += len(nodes.bound)
         bounds = tables.find_bounds(nodes)
 
-        is_secret = (bounds.codes == secret).all(1)
-        is_found = (bounds.logits > threshold) & ~is_secret
-        if is_found.any():
-            # Duplicates occur: a code stays the candidate of one part when its node is divided.
-            codes = torch.cat([codes, bounds.codes[is_found]]).unique(dim=0)
-            logits, order = circuits.logits(codes).sort(descending=True, stable=True)
-            codes = codes[order[:k]]
-            logits = logits[:k]
-            if len(logits) == k:
-                threshold = max(limit, logits[-1].item())
+        hardest.add(bounds.codes[bounds.logits > hardest.threshold])
+        threshold = hardest.threshold
 
         # A comparison with NaN is false. So a node whose bound is NaN is not settled by it.
         options = nodes.count_options()
@@ -171,23 +145,24 @@ def search(circuits, code, k=1, limit=-math.inf, budget=1_000_000, watch=None):
 
         # If the bound or the logit is NaN, the node is split on its candidate, too.
         is_loose = bounds.logits < bounds.bound - tie
+        is_secret = (bounds.codes == hardest.secret).all(1)
         split_on_candidate = is_secret | (bounds.logits > threshold + tie) | ~is_loose
         is_open = ~is_settled
         parts = tables.divide(
-            _rows(nodes, is_open), _rows(bounds, is_open), split_on_candidate[is_open]
+            take_rows(nodes, is_open), take_rows(bounds, is_open), split_on_candidate[is_open]
         )
 
         options = parts.count_options()
         settled_by_bound = parts.bound <= threshold + tie
         is_empty = (options == 0).any(1)
         settled += _count_codes(options[settled_by_bound])
-        parts = _rows(parts, ~(settled_by_bound | is_empty))
+        parts = take_rows(parts, ~(settled_by_bound | is_empty))
         if len(parts.bound):
             # The most promising come last, and the next batch is taken from there.
-            stack.append(_rows(parts, parts.bound.argsort(stable=True)))
+            stack.append(take_rows(parts, parts.bound.argsort(stable=True)))
         if watch:
             watch(visited, settled / total)
-    return Found(codes, logits, visited, settled)
+    return Found(hardest.codes, hardest.logits, visited, settled, tables.precision)
 
 
 def _count_codes(options):
@@ -196,7 +171,7 @@ def _count_codes(options):
     return sum(math.prod(places) for places in options.tolist())
 
 
-def _rows(batch, rows):
+def take_rows(batch, rows):
     """Some of the nodes of a batch, or of their Bounds."""
     return type(batch)(*(part[rows] for part in batch))
 

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from builder.network.circuits import BLANK, Circuits, read_circuits
 from builder.network.codes import encode, one_digit_off, random_codes
 from builder.network.model import CLS
+from builder.proof.hardest import find_hardest
 from builder.proof.search import search
 from builder.training.parameters import inputs
 from builder.training.separate import DECAYS, separate
@@ -20,7 +21,8 @@ SHARE = 0.97  # of a fit's gap that every other code must leave
 RANDOM_CODES = 64
 HARD_CODES = 64  # new ones after a fit, at most
 DECAYS_ALONE = DECAYS[:10]  # a head that needs less doesn't know the code by itself
-HARD_NODES = 2000, 100_000  # of the search for them, and of a second one if there are none
+HARD_NODES = 2000  # of the search for them
+MORE_HARD_NODES = 100_000  # of a second search if there are none
 
 
 class Lesson:
@@ -93,16 +95,26 @@ class Lesson:
 
         Returns how many it found, and the gap that the hardest of all negatives leaves.
         """
+        found = self.add_hard_negatives(gap)
         circuits = self.circuits()
-        right_logit = circuits.logits(self.right_code)
-        limit = right_logit.item() - SHARE * gap
-        for nodes in HARD_NODES:
-            found = search(circuits, self.secret.code, HARD_CODES, limit, nodes)
-            if len(found.codes):
-                break
-        self.negatives = torch.cat([self.negatives, found.codes])
         hardest = circuits.logits(self.negatives).max()
-        return len(found.codes), (right_logit - hardest).item()
+        return found, (circuits.logits(self.right_code) - hardest).item()
+
+    def add_hard_negatives(self, gap):
+        """Adds wrong codes that leave less than SHARE of a gap to the negatives: says how many."""
+        circuits = self.circuits()
+        limit = circuits.logits(self.right_code).item() - SHARE * gap
+        codes = self.find_hard_codes(circuits, limit)
+        self.negatives = torch.cat([self.negatives, codes])
+        return len(codes)
+
+    def find_hard_codes(self, circuits, limit):
+        """Wrong codes whose logits are above a limit, at most HARD_CODES, (codes, max_digits)."""
+        code = self.secret.code
+        found = search(circuits, code, HARD_CODES, limit, HARD_NODES)
+        if not len(found.codes):
+            found = find_hardest(circuits, code, HARD_CODES, limit, MORE_HARD_NODES)
+        return found.codes
 
     def relax(self):
         """Makes the next fit ask for less, and returns whether it does.

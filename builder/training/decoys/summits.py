@@ -20,20 +20,21 @@ import torch
 from torch.nn.functional import pad
 
 from builder.network.circuits import BLANK
-from builder.network.codes import count_codes
 from builder.network.model import CLS
 from builder.proof.certify import CLIMBS
 from builder.proof.climbs import climb, draw_climbs
+from builder.proof.multisets import is_searchable, search_multisets
 from builder.proof.search import search
 from builder.training.decoys import queries
 from builder.training.decoys.lesson import DecoyLesson
 from builder.training.decoys.recipe import DecoyRecipe
-from builder.training.lesson import GAP, HARD_CODES, HARD_NODES, SHARE
+from builder.training.lesson import GAP, HARD_CODES, HARD_NODES
 from builder.training.nearest import nearest
 from builder.training.write import write_queries
 
 DRAWS = 15  # of the cells that the code does not decide, and of the bait, at most
 SETTLING = 50  # fits for one draw, at most
+FEW_CODES = 32  # hard negatives: if a search finds fewer, that of multisets follows
 HOPELESS = 0.06  # a draw is given up if a larger share of climbs reaches the code
 FIRST_CONTEXTS = 180  # drawn at random
 MORE_CONTEXTS = 50  # after a fit that lets too many climbs reach the code, at most
@@ -75,8 +76,7 @@ class SummitLesson(DecoyLesson):
     """As a DecoyLesson, with contexts besides the negatives.
 
     bait: (digits,). contexts: codes, (contexts, digits), and their open places, (contexts,).
-    reached: the share of climbs that reach the code, None before it was measured. is_proved:
-    whether the last search settled all codes.
+    reached: the share of climbs that reach the code, None before it was measured.
     """
 
     STEPS = 100
@@ -91,7 +91,6 @@ class SummitLesson(DecoyLesson):
         self.places = self.code.new_empty(0)
         self.price = PRICE
         self.rounds = 0
-        self.is_proved = False
         self.reached = None
         self.best_reached, self.best_votes = math.inf, None
         self.add_contexts(*draw_contexts(self.code, self.bait, generator))
@@ -148,14 +147,15 @@ class SummitLesson(DecoyLesson):
         negatives hardly ever make them fewer.
         """
         for _ in range(SETTLING):
-            found = self.add_hard_negatives(self.fit())
+            gap = self.fit()
             contexts = self.find_contexts()
             if self.reached > HOPELESS:
                 return False
-            if not found and self.reached <= AIM:
-                return True
+            found = self.add_hard_negatives(gap)
             if self.reached > AIM:
                 self.add_contexts(*contexts)
+            elif not found:
+                return True
         return self.reached <= AIM
 
     def find_hard_negatives(self, gap):
@@ -177,20 +177,15 @@ class SummitLesson(DecoyLesson):
         self.add_contexts(*contexts)
         return MORE_CONTEXTS, hardest
 
-    def add_hard_negatives(self, gap):
-        """Adds wrong codes that leave less than SHARE of a gap to the negatives. Returns how many.
-
-        Sets `is_proved`: whether the last search settled all codes.
-        """
-        circuits = self.circuits()
-        limit = circuits.logits(self.right_code).item() - SHARE * gap
-        for nodes in HARD_NODES:
-            found = search(circuits, self.secret.code, HARD_CODES, limit, nodes)
-            if len(found.codes):
-                break
-        self.is_proved = found.settled == count_codes(circuits.max_digits)
-        self.negatives = torch.cat([self.negatives, found.codes])
-        return len(found.codes)
+    def find_hard_codes(self, circuits, limit):
+        """As a Lesson's. Few codes are asked for again, because a fit costs more here."""
+        if not is_searchable(circuits):
+            return super().find_hard_codes(circuits, limit)
+        code = self.secret.code
+        found = search(circuits, code, HARD_CODES, limit, HARD_NODES)
+        if len(found.codes) < FEW_CODES:
+            found = search_multisets(circuits, code, HARD_CODES, limit, found.codes)
+        return found.codes
 
     def find_contexts(self):
         """Climbs. Sets the share that reach the code, and returns contexts in which it came closer.
@@ -215,11 +210,8 @@ class SummitLesson(DecoyLesson):
         return codes[some], places[some]
 
     def relax(self):
-        """Gives up the disguise, unless it isn't rounding that is wrong.
-
-        Votes that a search can't settle hardly ever get better with less disguise.
-        """
-        if self.best_reached > CLIMBS or not self.is_proved:
+        """Gives up the disguise, unless it isn't rounding that is wrong."""
+        if self.best_reached > CLIMBS:
             return False
         self.best_reached, self.best_votes = math.inf, None
         return super().relax()
