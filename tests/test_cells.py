@@ -253,6 +253,26 @@ def test_a_lookalike_is_found_if_and_only_if_there_is_one(seed, heads, digits, l
 
 
 @torch.no_grad()
+def test_every_head_tells_lookalikes_apart_however_few_are_compared_at_a_time(monkeypatch):
+    """The digits 4 and 5 differ in the first head alone, and 4 and 6 in the second one alone."""
+    network = random_network(0, n_hidden=3, n_heads=2, max_digits=2)
+    for parameter in network.parameters():
+        parameter.zero_()
+    network.embedding.weight[4] = torch.tensor([1.0, 1.0, 0.0])
+    network.embedding.weight[5] = torch.tensor([0.0, 1.0, 0.0])
+    network.embedding.weight[6] = torch.tensor([1.0, 0.0, 0.0])
+    network.embedding.weight[7] = torch.tensor([0.0, 0.0, 1.0])
+    network.attention_matrix_list[0].query_layer.weight[0] = torch.tensor([1.0, 0.0, 2.0])
+    network.attention_matrix_list[0].key_layer.bias[0] = 1.0
+    network.attention_matrix_list[1].query_layer.weight[0] = torch.tensor([0.0, 1.0, 2.0])
+    network.attention_matrix_list[1].key_layer.bias[0] = 1.0
+    secret = secret_shown_by(network, "47")
+    for entries in (bounding.ENTRIES, 1):
+        monkeypatch.setattr(bounding, "ENTRIES", entries)
+        assert find_lookalike(network, secret, 0.25, MANY) == Lookalike("", decided=True)
+
+
+@torch.no_grad()
 def test_all_10_to_the_32_numbers_are_decided_with_a_few_hundred_looks():
     network = random_network(0, n_hidden=6, n_heads=1, max_digits=32, size=2.0)
     secret = secret_shown_by(network, "31415926535897932384626433832795")
