@@ -57,9 +57,10 @@ def build(choices, secret, screen):
         screen.note(f"advice: {sentence}", style="yellow")
     start = time.perf_counter()
     with screen:
-        if secret.summits:
-            screen.doing("looking for false summits")  # takes a while before the first round
-        for training_round in train(secret, choices.seed or 0, watch=screen.proving):
+        rounds = train(
+            secret, choices.seed or 0, watch=screen.proving, watch_draws=screen.looking_for_summits
+        )
+        for training_round in rounds:
             screen.learning(training_round)
             certificate = training_round.certificate
             if training_round.obstacle:

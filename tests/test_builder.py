@@ -18,7 +18,7 @@ from builder.bundle import bundle
 from builder.interrupts import delayed_interrupt
 from builder.network.model import NeuralNetwork
 from builder.proof.certify import certify
-from builder.training.train import Round
+from builder.training.train import Obstacle, Round
 from builder.words import quote
 from tests.helpers import GHOST, PUZZLE, ROOT, content, run, sentence
 
@@ -296,6 +296,23 @@ def test_a_build_that_falls_short_shows_the_certificate_and_writes_nothing(
     told = "no seed learned the code, so nothing is written: try another drawing"
     assert error == f"builder: {told}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_puzzle_whose_false_summits_are_not_found_names_what_helps(tmp_path, call, monkeypatch):
+    stuck = [Round(seed, 40, 9.7, obstacle=Obstacle.STEPS) for seed in range(10)]
+    monkeypatch.setattr(commands, "train", lambda *_, **__: iter(stuck))
+    rows = "\\n".join(["#...#", ".#.##", "#.#.#", "##...", ".###."])
+    text = f'code = "7459"\npictures = ["{rows}", "{rows}", "{rows}"]\n'
+    (tmp_path / "a.toml").write_text(text + "decoys = true\nsummits = true\n")
+    before = content(tmp_path)
+    status, output, error = call("a.toml")
+    assert status == 1
+    assert "seed 9: each fit of the votes leaves other numbers that come too close" in output
+    assert error == (
+        "builder: no seed learned the code, so nothing is written: try another --seed, one more "
+        "picture, a code of fewer digits, or no summits\n"
+    )
+    assert content(tmp_path) == before
 
 
 # The code leaves by no name.

@@ -40,9 +40,13 @@ def secret():
     return secret_of(CODE, 4, 1, summits=True)
 
 
+DRAWN = []  # the numbers of the draws that were made
+
+
 @pytest.fixture(scope="module")
 def rounds(secret):
-    return list(train(secret))
+    DRAWN.clear()
+    return list(train(secret, watch_draws=DRAWN.append))
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,10 @@ def climb_by_asking(network, codes):
         logits = network_logits(network.double(), tried.flatten(0, 1)).view(-1, 10)
         codes[:, place] = logits.argmax(1)
     return codes
+
+
+def test_whoever_watches_is_told_of_each_draw(rounds):
+    assert DRAWN == list(range(1, 1 + len(DRAWN))) and DRAWN
 
 
 @torch.no_grad()

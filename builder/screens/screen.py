@@ -40,8 +40,9 @@ class Screen:
         if not self.progress.disable:  # older versions of rich print an empty line even so
             self.progress.stop()
 
-    def doing(self, description):
-        """Called before something that takes a while and can't say how far it is."""
+    def looking_for_summits(self, number):
+        """Called before each draw of cells and baits, of which the first is number 1."""
+        description = f"looking for false summits: draw {number}"
         self.progress.update(self.task, description=description, total=None)
 
     def learning(self, training_round):

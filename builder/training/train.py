@@ -50,33 +50,35 @@ class Round(NamedTuple):
         return self.certificate is not None and self.certificate.holds
 
 
-def train(secret, seed=0, max_attempts=10, watch=None):
+def train(secret, seed=0, max_attempts=10, watch=None, watch_draws=None):
     """Trains until a certificate holds. Yields a Round for each step.
 
     An attempt that fails ends with a certificate that does not hold, or with an obstacle. Then the
     next seed is tried, max_attempts in all. One seed gives the same weights on every machine.
     watch: if given, called while a certificate is made, as `search` calls it.
+    watch_draws: if given, called with the number of each draw while false summits are looked for.
     """
     for attempt in range(seed, seed + max_attempts):
-        for training_round in _attempt(secret, attempt, watch):
+        recipe = choose_recipe(secret, watch_draws)
+        for training_round in _attempt(recipe, attempt, watch):
             yield training_round
             if training_round.succeeds:
                 return
 
 
-def choose_recipe(secret):
-    """The recipe for a secret's kind of puzzle."""
+def choose_recipe(secret, watch_draws=None):
+    """The recipe for a secret's kind of puzzle. watch_draws: as in `train`."""
     if secret.summits:
-        return SummitRecipe(secret)
+        return SummitRecipe(secret, watch_draws)
     if secret.decoys:
         return DecoyRecipe(secret)
     return Recipe(secret)
 
 
 @torch.no_grad()
-def _attempt(secret, seed, watch):
+def _attempt(recipe, seed, watch):
     """Yields the rounds of one attempt."""
-    recipe = choose_recipe(secret)
+    secret = recipe.secret
     generator = torch.Generator().manual_seed(seed)
     network = recipe.draw_network(generator)
     # What follows is drawn afresh for each secret. Otherwise whoever builds a puzzle of this size

@@ -56,10 +56,17 @@ ROUNDS = 2  # of new contexts, at most
 class SummitRecipe(DecoyRecipe):
     """The recipe of a puzzle with decoys and false summits."""
 
+    def __init__(self, secret, watch=None):
+        """watch: if given, called with the number of each draw."""
+        super().__init__(secret)
+        self.watch = watch
+
     def begin_lesson(self, network, generator):
         """Draws cells and baits until few climbs reach the code, or keeps the best of all draws."""
         best, best_state = None, None
-        for _ in range(DRAWS):
+        for number in range(1, 1 + DRAWS):
+            if self.watch:
+                self.watch(number)
             write_queries(network, *queries.draw_queries(self.secret, network, generator))
             lesson = SummitLesson(self.secret, network, generator)
             has_settled = lesson.settle()
