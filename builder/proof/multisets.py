@@ -143,6 +143,7 @@ class _Arrangements:
 
     look: exp(score) of each digit, (heads, 10), relative to that of CLS.
     product: exp(score) vote of each digit at each place, (heads, digits * 10).
+    mean_product: its mean over all places, (heads, 10).
     """
 
     def __init__(self, circuits, length):
@@ -151,7 +152,9 @@ class _Arrangements:
         self.length = length
         self.cls_vote = circuits.vote[:, 0, CLS]  # (heads,)
         self.look = look[:, 1, :CLS]
-        self.product = (look * circuits.vote)[:, 1 : 1 + length, :CLS].flatten(1)
+        product = (look * circuits.vote)[:, 1 : 1 + length, :CLS]
+        self.product = product.flatten(1)
+        self.mean_product = product.mean(1)
         heads, positions, _ = circuits.score.shape
         units = 1600 + positions**2 + 18 * positions + 2 * heads + positions * heads
         largest_votes = circuits.vote.abs().amax((1, 2)).sum().item()
@@ -164,7 +167,7 @@ class _Arrangements:
         return Nodes(
             counts=counts,
             allowed=(counts > 0)[:, None].expand(-1, self.length, -1),
-            prices=self.find_gains(self.find_shares(counts)).mean(1),
+            prices=self.find_shares(counts) @ self.mean_product,  # the mean gains
             rounds=torch.zeros(batch, dtype=torch.long),
             bound=torch.full((batch,), math.inf, dtype=torch.float64),
         )

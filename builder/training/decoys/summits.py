@@ -33,7 +33,7 @@ from builder.training.nearest import nearest
 from builder.training.write import write_queries
 
 DRAWS = 15  # of the cells that the code does not decide, and of the bait, at most
-SETTLING = 50  # fits for one draw, at most
+SETTLING = 15  # fits for one draw, at most: most draws that settle take fewer than ten
 FEW_CODES = 32  # hard negatives: if a search finds fewer, that of multisets follows
 HOPELESS = 0.06  # a draw is given up if a larger share of climbs reaches the code
 FIRST_CONTEXTS = 180  # drawn at random
@@ -151,7 +151,7 @@ class SummitLesson(DecoyLesson):
         """Learns until few climbs reach the code and no wrong code is too high.
 
         Returns whether it got there. It gives up as soon as many climbs reach the code, since more
-        negatives hardly ever make them fewer.
+        negatives hardly ever make them fewer, and if new negatives don't end.
         """
         for _ in range(SETTLING):
             gap = self.fit()
@@ -163,7 +163,7 @@ class SummitLesson(DecoyLesson):
                 self.add_contexts(*contexts)
             elif not found:
                 return True
-        return self.reached <= AIM
+        return False
 
     def find_hard_negatives(self, gap):
         """As a Lesson's. If there are none, adds contexts while too many climbs reach the code."""
