@@ -297,6 +297,67 @@ def test_a_score_that_overflows_has_no_bound():
 
 
 @torch.no_grad()
+def test_a_bias_and_a_sum_that_overflow_only_together_have_no_bound():
+    """Neither is read by the output layer, so that no later product is too large."""
+    network = blank_network()
+    network.attention_output_list[0].value_layer.bias.fill_(1.0)
+    network.projection.weight.fill_(0.75 * rounding.LARGEST)
+    assert rounding_bound(network) < math.inf
+    network.projection.bias.fill_(0.5 * rounding.LARGEST)
+    assert rounding_bound(network) == math.inf
+    network.projection.weight.fill_(0.25 * rounding.LARGEST)
+    assert rounding_bound(network) < math.inf
+
+
+def of_heads(one_head, order):
+    """A network whose heads are those of networks of one head, and whose logit is their sum."""
+    n, heads = one_head[0].projection.bias.numel(), len(order)
+    network = NeuralNetwork(n, heads, max_digits_of(one_head[0]))
+    for parameter in network.parameters():
+        parameter.zero_()
+    network.embedding.load_state_dict(one_head[0].embedding.state_dict())
+    network.output.load_state_dict(one_head[0].output.state_dict())
+    for place, head in enumerate(order):
+        part = one_head[head]
+        for name in ("attention_matrix_list", "attention_output_list"):
+            own = getattr(part, name)[0].state_dict()
+            getattr(network, name)[place].load_state_dict(own)
+        columns = slice(place * n, (place + 1) * n)
+        network.projection.weight[:, columns] = part.projection.weight
+    return network
+
+
+def random_heads(count):
+    torch.manual_seed(2)
+    return [NeuralNetwork(3, 1, 2) for _ in range(count)]
+
+
+@torch.no_grad()
+def test_the_order_of_heads_does_not_change_the_bound():
+    heads = random_heads(3)
+    heads[1].projection.weight *= 100
+    heads[2].attention_matrix_list[0].query_layer.weight *= 100
+    bounds = [rounding_bound(of_heads(heads, order)) for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1])]
+    assert bounds == pytest.approx([bounds[0]] * 3, rel=1e-12)
+    assert rounding_bound(of_heads([heads[1]], [0, 0, 0])) > 1.5 * bounds[0]
+
+
+@torch.no_grad()
+def test_the_errors_of_two_equal_heads_add_up():
+    (head,) = random_heads(1)
+
+    def errors(heads):
+        weights = rounding.read_weights(of_heads([head], [0] * heads))
+        rows, reach = rounding.embed(weights), rounding.find_reach(weights)
+        by_attention = rounding.attention_error(weights, rows, reach)
+        by_values, _ = rounding.value_error(weights, rows, reach)
+        return torch.stack([by_attention, by_values])
+
+    torch.testing.assert_close(errors(2), 2 * errors(1))
+    assert (errors(1) > 0).all()
+
+
+@torch.no_grad()
 def test_heads_that_overflow_only_together_have_no_bound():
     """Each of 300 heads adds 2^120 to the projection, and half of them the opposite."""
     network = blank_network(n_heads=300)
