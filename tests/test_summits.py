@@ -195,6 +195,23 @@ def test_without_the_key_the_weights_are_those_of_decoys_alone(secret, plain_dec
 
 
 @torch.no_grad()
+def test_what_machines_differ_in_is_rounded_away(secret, monkeypatch):
+    recipe = SummitRecipe(secret)
+    generator = torch.Generator().manual_seed(0)
+    lesson = recipe.begin_lesson(recipe.draw_network(generator), generator)
+    lesson.fit()
+    votes = lesson.votes
+
+    def other_machine(*problem):
+        found = nearest(*problem)
+        return found + 1e-13 * found.abs().max() * torch.randn_like(found)
+
+    monkeypatch.setattr(summits, "nearest", other_machine)
+    lesson.fit()
+    assert torch.equal(lesson.votes, votes)
+
+
+@torch.no_grad()
 def test_the_disguise_is_given_up_only_if_float32_is_too_coarse(secret):
     recipe = SummitRecipe(secret)
     generator = torch.Generator().manual_seed(0)

@@ -30,6 +30,7 @@ from builder.training.decoys.lesson import DecoyLesson
 from builder.training.decoys.recipe import DecoyRecipe
 from builder.training.lesson import GAP, HARD_CODES, HARD_NODES
 from builder.training.nearest import nearest
+from builder.training.parameters import rounded
 from builder.training.write import write_queries
 
 DRAWS = 15  # of the cells that the code does not decide, and of the bait, at most
@@ -41,7 +42,7 @@ MORE_CONTEXTS = 50  # after a fit that lets too many climbs reach the code, at m
 BAIT_DIGITS = 2  # that a bait has, at most: with more, fewer votes suit it
 LARGEST_RADIUS = 2  # wrong digits in a context, at least; drawn with the bait
 WRONG = 2 / 3  # of a bait's digits differ from the code's, at least, and three of them
-ASKED = 1.001 * GAP  # of a fit, whose result is exact to a few digits
+ASKED = 1.003 * GAP  # of a fit, whose result is exact to a few digits
 LEAD = 0.01 * GAP  # by which the bait is to beat the right digit
 FORBIDDEN = 1e12  # the price of a wrong code that leaves less than the gap
 PRICE = 1e8  # of a context in which the right digit beats the bait
@@ -136,7 +137,7 @@ class SummitLesson(DecoyLesson):
             if self.blurs[0] is not None:
                 target = self.disguise(votes.view_as(self.votes))
                 votes = nearest(rows, margins, prices, target.flatten())
-            votes = votes.view_as(self.votes)
+            votes = rounded(votes).view_as(self.votes)
             if self.price <= LEAST_PRICE or self.vote_ranges(votes) <= LARGEST_RANGES:
                 return votes
             self.price /= CHEAPER
