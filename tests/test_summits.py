@@ -246,17 +246,16 @@ def test_the_code_still_shows_its_pictures(secret, network):
     assert certify.cell_errors(network, secret, tokenize(CODE)).max() <= certify.CELL
 
 
-def test_a_bait_is_far_from_the_code_and_of_any_digits():
-    """It may hold digits of the code, even at their places: so it says nothing of the code."""
+def test_a_bait_is_far_from_the_code_but_may_hold_its_digits_even_at_their_places():
+    """It holds them more seldom than chance, since climbs that stop before it do more often."""
     generator = torch.Generator().manual_seed(0)
     code = torch.tensor([int(digit) for digit in CODE])
     baits = torch.stack([draw_bait(code, generator) for _ in range(3000)])
-    assert (baits != code).sum(1).min() >= 3
-    right = (baits == code).double().mean()
-    assert 0.05 < right < 0.1
+    right = (baits == code).sum(1)
+    assert right.max() == 1
+    assert 0.1 < (right == 1).double().mean() < 0.2
     counts = torch.bincount(baits.flatten(), minlength=10) / baits.numel()
-    used = counts[code].mean()
-    assert used.item() == pytest.approx(0.1, abs=0.02)
+    assert 0.05 < counts[code].mean() < 0.08
 
 
 def problem(rows, margins, prices, target):

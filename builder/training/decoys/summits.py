@@ -7,7 +7,8 @@ every climb ends at the bait or at another false summit. Whoever exchanges digit
 within a set, or reads the circuits, still gets in.
 
 The bait is a random number. It may hold digits of the code, even at their places, so that neither
-it nor the false summits around it say which digits the code has, or hasn't.
+it nor the false summits around it say which digits the code has, or hasn't. All numbers of the same
+digits are a transportation problem, so a fit's hard negatives are found completely (`multisets`).
 
 A context is a code with a place whose digit is left open. Contexts come from climbs: those in which
 the right digit was taken although another one was wrong. The share of climbs that reach the code is
@@ -226,8 +227,14 @@ class SummitLesson(DecoyLesson):
 
 
 def draw_bait(code, generator):
-    """A random number of few digits, (digits,), that differs from the code at most places."""
+    """A random number of few digits, (digits,), that differs from the code at most places.
+
+    Half of all baits differ from it at all places. Climbs that stop before the bait keep a right
+    digit more often than chance would, and so all false summits together keep as many.
+    """
     least = max(3, math.ceil(WRONG * len(code)))
+    if torch.rand((), generator=generator) < 0.5:
+        least = len(code)
     while True:
         kinds = torch.randint(1, 1 + BAIT_DIGITS, (), generator=generator).item()
         few = torch.randint(CLS, (kinds,), generator=generator)
