@@ -32,8 +32,12 @@ def run(choices, secret):
     hand_out(choices, secret, certificate, screen)
 
 
-def check_outputs(choices):
+def check_outputs(choices, secret):
     """Raises PuzzleError, before any work, if a file can't be written or lies inside the bundle."""
+    if choices.walkthrough and secret.decoys and secret.repeats_a_digit:
+        raise PuzzleError(
+            "a walkthrough of decoys needs a code whose digits all differ: leave --walkthrough out"
+        )
     outputs = [path for path in (choices.zip, choices.sheet, choices.walkthrough) if path]
     authors = outputs if choices.is_default else [choices.puzzle, *outputs]
     for path in authors:
@@ -49,7 +53,7 @@ def build(choices, secret, screen):
     Raises PuzzleError if the bundle can't be written, Failure if no seed learns the code.
     """
     bundle.check_folder(choices.folder)
-    check_outputs(choices)
+    check_outputs(choices, secret)
     if choices.is_named:  # otherwise it is the folder that is named like the puzzle file
         bundle.check_own(choices.folder, secret)
     check_added_files(choices.folder, secret)
@@ -96,7 +100,7 @@ def check(choices, secret, screen):
 
     Raises PuzzleError if there is no bundle, Failure unless the certificate holds.
     """
-    check_outputs(choices)
+    check_outputs(choices, secret)
     if not choices.folder.exists():
         raise no_bundle(choices)
     contents, network = bundle.read(choices.folder)

@@ -34,9 +34,12 @@ def test_keys_are_named_where_they_are_possible():
     assert "summits" not in blank_puzzle("310")
     assert "summits" not in blank_puzzle("0123456789")
     repeated = blank_puzzle("3100")
-    assert "decoys = true" not in repeated
-    assert "summits" not in repeated
-    assert "a digit stands in the code twice" in repeated
+    assert "decoys = true" in repeated and "summits = true" in repeated
+    assert "equal rows and columns" in repeated
+    assert "equal rows and columns" not in blank_puzzle("3105")
+    long = blank_puzzle("31053105310")
+    assert "decoys = true" not in long and "summits = true" not in long
+    assert "Decoys are not possible: the code has over 10 digits" in long
 
 
 def test_it_says_that_an_image_file_does_as_well(tmp_path):

@@ -315,6 +315,23 @@ def test_a_puzzle_whose_false_summits_are_not_found_names_what_helps(tmp_path, c
     assert content(tmp_path) == before
 
 
+def test_a_walkthrough_of_decoys_needs_different_digits(tmp_path, call):
+    (tmp_path / "a.toml").write_text(
+        'code = "121"\ndecoys = true\n'
+        'pictures = ["#.#.\\n.#.#\\n#...\\n.#.#", "..#.\\n#.#.\\n.#.#\\n#.#."]\n'
+    )
+    refused = call("a.toml", "--walkthrough")
+    assert refused == (
+        2,
+        "",
+        "builder: a walkthrough of decoys needs a code whose digits all differ: leave "
+        "--walkthrough out\n",
+    )
+    status, output, _ = call("a.toml")
+    assert status == 0 and "certified" in output
+    assert (tmp_path / "a" / "guess.py").exists()
+
+
 # The code leaves by no name.
 
 

@@ -32,11 +32,11 @@ def looks_like(tile, other):
     return all(abs(cell - other_cell) <= 0.25 for cell, other_cell in pairs)
 
 
-def all_lookalikes(tiles):
+def all_lookalikes(code, tiles):
     """Every other number that shows the tiles, found by trying all of them."""
     digits = len(tiles[0]) - 1
-    own = tuple(range(1, 1 + digits))
-    numbers = itertools.product(own, repeat=digits)
+    own = tuple(1 + code.index(digit) for digit in code)
+    numbers = itertools.product(set(own), repeat=digits)
     return [
         number
         for number in numbers
@@ -56,20 +56,23 @@ TILES = st.integers(1, 4).flatmap(
 )
 
 
-@given(TILES)
-def test_it_finds_a_lookalike_exactly_if_there_is_one(tiles):
-    expected = all_lookalikes(tiles)
-    found = find_lookalike(tiles)
+@given(TILES, st.sampled_from(["2013", "2001", "2121", "7777"]))
+def test_it_finds_a_lookalike_exactly_if_there_is_one(tiles, code):
+    code = code[: len(tiles[0]) - 1]
+    places = [1 + code.index(digit) for digit in code]
+    tiles = [shown(tile, places) for tile in tiles]  # equal rows and columns for equal digits
+    expected = all_lookalikes(code, tiles)
+    found = find_lookalike(code, tiles)
     assert found in expected or (found is None and not expected)
 
 
 def test_ten_digits_and_144_heads_are_decided():
     dice = random.Random(1)
     dense = [make_tile(10, lambda row, column: int(dice.random() < 0.9)) for _ in range(144)]
-    assert find_lookalike(dense) is None
+    assert find_lookalike("0123456789", dense) is None
     # Only the cell of places 9 and 10 tells digits apart, and it is met last.
     single = make_tile(10, lambda row, column: int((row, column) == (9, 10)))
-    found = find_lookalike([single] * 144)
+    found = find_lookalike("0123456789", [single] * 144)
     assert looks_like(single, shown(single, found))
 
 
@@ -154,7 +157,39 @@ def test_digits_at_their_own_places_leave_fewer_cells_to_chance():
 
 def test_more_digits_than_there_are_cannot_have_decoys():
     picture = " ".join(["." * 12] * 12)
-    assert "it has 10 at most" in refusal(puzzle("12345678901", picture))
+    assert "10 digits at most" in refusal(puzzle("12345678901", picture))
+
+
+def with_twins(code, seed=0, tiles=3):
+    """Random pictures that draw a digit alike wherever it stands in the code, one cell a text."""
+    dice = random.Random(seed)
+    tokens = ["C", *code]
+    pictures = []
+    for _ in range(tiles):
+        cells = {}
+        for one, other in itertools.product(tokens, repeat=2):
+            cells.setdefault((one, other), dice.choice(".#"))
+        rows = ["".join(cells[one, other] for other in tokens) for one in tokens]
+        pictures.append(" ".join(rows))
+    return pictures
+
+
+@pytest.mark.parametrize("code", ["2012", "20120", "7577", "31415926"])
+def test_a_digit_that_is_drawn_alike_may_stand_in_the_code_twice(code):
+    content = puzzle(code, *with_twins(code), extra=SUMMITS if len(code) > 4 else "decoys = true")
+    secret = Secret.parse(content.encode())
+    assert secret.repeats_a_digit and secret.count_candidates(4) == 10_000
+    assert Secret.parse(puzzle("2013", *with_twins("2013")).encode()).count_candidates(4) == 5040
+
+
+@pytest.mark.parametrize(("row", "column"), [(1, 2), (4, 3), (2, 4), (0, 1)])
+def test_a_digit_that_is_drawn_differently_may_not(row, column):
+    pictures = with_twins("2012")
+    rows = [list(line) for line in pictures[1].split()]
+    rows[row][column] = "#" if rows[row][column] == "." else "."
+    pictures[1] = " ".join("".join(line) for line in rows)
+    told = refusal(puzzle("2012", *pictures, extra="decoys = true"))
+    assert "draw rows 2 and 5 alike, and columns 2 and 5" in told
 
 
 TELLS = ".#..# ..#.. #..#. ..... ##..."

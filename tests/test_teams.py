@@ -84,6 +84,15 @@ def test_with_decoys_the_digits_of_a_code_differ(ghost):
     assert len(set(codes)) == 5039 and all(len(set(code)) == 4 for code in codes)
 
 
+def test_with_decoys_a_digit_that_stands_in_the_code_twice_does_so_in_all(ghost):
+    secret = replace(ghost, code="2012", decoys=True)
+    codes = draw_codes(719, secret, {"2012"}, allows_all, random.Random(0))
+    assert len(set(codes)) == 719
+    assert all(code[0] == code[3] and len(set(code)) == 3 for code in codes)
+    with pytest.raises(PuzzleError, match="only 719 others"):
+        draw_codes(720, secret, {"2012"}, allows_all, random.Random(0))
+
+
 @pytest.mark.parametrize(("decoys", "others"), [(False, 9_999), (True, 5_039)])
 def test_more_teams_than_codes_are_refused(ghost, decoys, others):
     secret = replace(ghost, decoys=decoys)

@@ -11,7 +11,7 @@ from builder.network.circuits import read_circuits
 from builder.network.codes import decode, one_digit_off
 from builder.network.model import CLS, tokenize
 from builder.network.weights import load
-from builder.proof.certify import CELL, cell_errors
+from builder.proof.certify import CELL, cell_errors, certify
 from builder.puzzle_file.decoys import check_decoys
 from builder.puzzle_file.secret import Secret
 from builder.training.decoys.lesson import BLURS
@@ -27,7 +27,7 @@ from builder.training.decoys.recipe import DecoyRecipe
 from builder.training.decoys.tables import draw_tables, has_lookalike
 from builder.training.lesson import GAP
 from builder.training.train import train
-from tests.helpers import GHOST, random_pictures
+from tests.helpers import GHOST, random_pictures, trained
 from tests.oracle import all_tokens
 
 TWINS = ((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 1, 1), (0, 0, 0), (1, 1, 1))
@@ -292,10 +292,24 @@ def test_decoys_of_other_sizes_are_certified(code, heads):
         assert last.succeeds
 
 
+@pytest.mark.parametrize(("code", "heads"), [("2012", 1), ("7577", 2), ("3141592", 3)])
+@torch.no_grad()
+def test_a_digit_may_stand_in_the_code_twice_if_it_is_drawn_alike(code, heads):
+    (secret,) = itertools.islice(drawings(code, heads), 1)
+    network = trained(secret)
+    certificate = certify(network, secret)
+    assert certificate.holds and certificate.crisp == 1
+    lit = torch.stack(network.get_attention_matrices(network.embedding(tokenize(code)))) > 0.5
+    assert torch.equal(lit[:, 0].int(), torch.tensor(secret.tiles))
+
+
 def drawings(code, heads):
     """Random puzzles with decoys that a puzzle file may ask for."""
+    own_places = [0, *(1 + code.index(digit) for digit in code)]
     for seed in itertools.count():
-        pictures = random_pictures(heads, 1 + len(code), seed)
+        drawn = torch.tensor(random_pictures(heads, 1 + len(code), seed))
+        alike = drawn[:, own_places][:, :, own_places]  # wherever a digit stands in the code
+        pictures = tuple(tuple(map(tuple, picture)) for picture in alike.tolist())
         secret = Secret(code, pictures, max(5, len(code)), decoys=True)
         try:
             check_decoys(code, secret.tiles)

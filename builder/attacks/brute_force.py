@@ -1,4 +1,4 @@
-"""Brute force: all numbers, short ones first. With decoys those whose digits all differ will do."""
+"""Brute force: all numbers that may be the code, short ones first."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Exchanges: with decoys all digits of the code differ, so a program may try only such numbers.
+"""Exchanges: with decoys the digits of most codes differ, so a program may try only such numbers.
 
 If a digit that stands in the number is tried at another place, the two digits change places.
 """

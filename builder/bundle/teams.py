@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 import unicodedata
 from typing import NamedTuple
@@ -98,11 +99,14 @@ def draw_codes(number, secret, taken, allows, dice):
     """Draws codes for teams, all different, as long as the secret's: a list of strings.
 
     taken: codes that no team gets, a set. allows: a function that says whether a code can be a
-    team's. dice: a random.Random. With decoys, the digits of a code differ. Raises PuzzleError
-    if there are too few codes.
+    team's. dice: a random.Random. With decoys, two digits of a code differ if they differ in the
+    secret's. Raises PuzzleError if there are too few codes.
     """
     digits = len(secret.code)
+    own_digits = list(dict.fromkeys(secret.code))
     possible = secret.count_candidates(digits)
+    if secret.decoys:
+        possible = math.perm(len(DIGITS), len(own_digits))
     if number + len(taken) > possible:
         raise PuzzleError(
             f"{counted(number + len(taken) - 1, 'team')} cannot have codes of their own: there are"
@@ -113,7 +117,8 @@ def draw_codes(number, secret, taken, allows, dice):
     refused = set()
     while len(codes) < number:
         if secret.decoys:
-            code = "".join(dice.sample(DIGITS, digits))
+            new_digits = dict(zip(own_digits, dice.sample(DIGITS, len(own_digits)), strict=True))
+            code = "".join(new_digits[digit] for digit in secret.code)
         else:
             code = "".join(dice.choices(DIGITS, k=digits))
         if code in taken or code in refused:

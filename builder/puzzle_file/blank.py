@@ -62,13 +62,15 @@ def _empty_picture(code):
 
 def _decoys(code):
     """The keys that make a puzzle harder, or why they are not possible."""
-    if len(set(code)) < len(code):
-        return ["# Decoys are not possible: a digit stands in the code twice."]
+    if len(code) > len(DIGITS):
+        return [f"# Decoys are not possible: the code has over {len(DIGITS)} digits."]
     decoys = "# decoys = true  # wrong numbers show crisp pictures, too"
     if len(code) > DIGITS_OF_ONE_HEAD:
         decoys += "; needs a second picture"
     lines = [decoys]
-    if FEWEST_DIGITS_OF_SUMMITS <= len(code) < len(DIGITS):
+    if len(set(code)) < len(code):
+        lines.append("# (A digit that stands in the code twice needs equal rows and columns then.)")
+    if len(code) >= FEWEST_DIGITS_OF_SUMMITS and len(set(code)) < len(DIGITS):
         lines.append(
             "# summits = true  # following the probability leads astray; "
             "needs decoys and three pictures"

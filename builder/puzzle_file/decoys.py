@@ -1,5 +1,7 @@
 """What decoys and false summits need of a code and its pictures."""
 
+from itertools import combinations
+
 from builder.errors import PuzzleError
 from builder.puzzle_file.code import DIGITS
 from builder.puzzle_file.lookalike import LIMIT, expect_lookalikes, find_lookalike, find_remedy
@@ -16,11 +18,15 @@ def check_decoys(code, tiles):
     tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`.
     """
     if len(code) > len(DIGITS):
+        raise PuzzleError(f"decoys need a code of {len(DIGITS)} digits at most")
+    twins = _find_twins(code, tiles)
+    if twins:
+        one, other = (1 + place for place in twins)
         raise PuzzleError(
-            f"decoys need a code whose digits all differ, so it has {len(DIGITS)} at most"
+            "decoys need a code whose digits all differ, or else the same row and the same column "
+            f"for a digit that stands in it twice: draw rows {one} and {other} alike, and columns "
+            f"{one} and {other}"
         )
-    if len(set(code)) < len(code):
-        raise PuzzleError("decoys need a code whose digits all differ")
     if len(tiles) == 1 and len(code) > DIGITS_OF_ONE_HEAD:
         raise PuzzleError(
             f"decoys need a second picture if the code has over {DIGITS_OF_ONE_HEAD} digits"
@@ -30,12 +36,12 @@ def check_decoys(code, tiles):
             "decoys need a picture in which something can be seen: "
             "with these every number would look like the code; change a cell"
         )
-    other = find_lookalike(tiles)
+    other = find_lookalike(code, tiles)
     if other:
         number = "".join(code[place - 1] for place in other)
         raise PuzzleError(
             f"decoys are not possible, because {number} would show the same pictures as {code}: "
-            f"{_remedy(tiles, other)}, or leave decoys out"
+            f"{_remedy(code, tiles, other)}, or leave decoys out"
         )
     if expect_lookalikes(tiles) > MOST_EXPECTED:
         raise PuzzleError(
@@ -44,8 +50,21 @@ def check_decoys(code, tiles):
         )
 
 
-def _remedy(tiles, lookalike):
-    cell = find_remedy(tiles, lookalike)
+def _find_twins(code, tiles):
+    """Two places, counted from 1, that have the same digit and another row or column, or None."""
+    for one, other in combinations(range(1, 1 + len(code)), 2):
+        if code[one - 1] != code[other - 1]:
+            continue
+        for tile in tiles:
+            rows_differ = tile[one] != tile[other]
+            columns_differ = any(row[one] != row[other] for row in tile)
+            if rows_differ or columns_differ:
+                return one, other
+    return None
+
+
+def _remedy(code, tiles, lookalike):
+    cell = find_remedy(code, tiles, lookalike)
     if cell is None:
         return "draw something less regular"
     column, value = cell
@@ -70,7 +89,7 @@ def check_summits(code, tiles, decoys):
             f"summits need a code of at least {FEWEST_DIGITS_OF_SUMMITS} digits, because a program "
             "tries all shorter ones anyway: choose a longer code"
         )
-    if len(code) == len(DIGITS):
+    if len(set(code)) == len(DIGITS):
         raise PuzzleError(
             "summits need a digit that the code does not use, because wrong numbers have to lead "
             f"to it: choose a code of {FEWEST_DIGITS_OF_SUMMITS} to {len(DIGITS) - 1} digits"

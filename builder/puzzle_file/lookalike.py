@@ -14,37 +14,44 @@ LIMIT = 0.25  # cells that differ by no more than this look alike, as the certif
 MOST_REMEDIES = 3
 
 
-def find_lookalike(tiles):
+def find_lookalike(code, tiles):
     """Another number of the code's length that would show what the heads show, or None.
 
-    tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`. Returns the place in
-    the code, counted from 1, of each digit of the number. All numbers are decided: for each place,
+    tiles: nested tuples (heads, 1 + digits, 1 + digits), as `Secret.tiles`. If a digit stands in
+    the code twice, its rows and columns are equal. Returns the number as places of the code,
+    counted from 1, of which each has the number's digit. All numbers are decided: for each place,
     those whose digit is another one there.
     """
     size = len(tiles[0])
     partners = _find_partners(tiles)
+    own = [1 + code.index(digit) for digit in code]  # of each digit, its first place
     for place in range(1, size):
-        choices = [set(range(1, size)) for _ in range(size)]
+        choices = [set(own) for _ in range(size)]
         choices[0] = {0}  # CLS comes first in every number
-        choices[place].remove(place)
+        choices[place].remove(own[place - 1])
         found = _choose(choices, partners)
         if found:
             return found[1:]
     return None
 
 
-def find_remedy(tiles, lookalike):
+def find_remedy(code, tiles, lookalike):
     """A cell in the first row of the first head that leaves no lookalike if it changes, or None.
 
     lookalike: as find_lookalike returns it. Returns the cell's column, counted from 0, and its new
-    value, 0 or 1. It tries few cells, since an author waits.
+    value, 0 or 1. It tries few cells, since an author waits, and none of a digit that stands in the
+    code twice, since its columns are equal.
     """
     first, *others = tiles
-    moved = [place for place, token in enumerate(lookalike, 1) if token != place]
+    moved = [
+        place
+        for place, (digit, token) in enumerate(zip(code, lookalike, strict=True), 1)
+        if token != place and code.count(digit) == 1
+    ]
     for column in moved[:MOST_REMEDIES]:
         value = int(first[0][column] < 0.5)
         changed = _replace(first, 0, _replace(first[0], column, value))
-        if find_lookalike((changed, *others)) is None:
+        if find_lookalike(code, (changed, *others)) is None:
             return column, value
     return None
 

@@ -62,6 +62,11 @@ class Secret:
         return down * across > 1
 
     @property
+    def repeats_a_digit(self):
+        """Whether a digit stands in the code twice."""
+        return len(set(self.code)) < len(self.code)
+
+    @property
     def share_without_last_digit(self):
         """The share of cells that are right if the last digit alone is wrong, 0 to 1.
 
@@ -71,8 +76,12 @@ class Secret:
         return (digits / (1 + digits)) ** 2
 
     def count_candidates(self, digits):
-        """How many numbers of a length may be the code. With decoys, all its digits differ."""
-        if self.decoys:
+        """How many numbers of a length may be the code.
+
+        With decoys, most codes have no digit twice, so numbers with different digits are enough to
+        try, unless the code is another one.
+        """
+        if self.decoys and not self.repeats_a_digit:
             return math.perm(len(DIGITS), digits)
         return len(DIGITS) ** digits
 

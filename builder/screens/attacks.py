@@ -111,7 +111,9 @@ def _costs(verdict):
         if name in verdict.findings:
             costs[way] = f"about {_guesses(verdict.findings[name])}"
     if BRUTE_FORCE in verdict.findings:
-        numbers = f"{verdict.candidates:,} numbers of different digits"
+        numbers = f"{verdict.candidates:,} numbers"
+        if not verdict.secret.repeats_a_digit:
+            numbers += " of different digits"
         costs[f"trying all {numbers}"] = duration(verdict.seconds_for_all)
     return costs
 

@@ -23,6 +23,7 @@ def draw_nudges(cells, code, generator):
     cells: (heads, 11). code: the tokens of the code, (1 + digits,). Returns the first draw that is
     good enough, or else the best: a better one would tell more of the code.
     """
+    code = list(dict.fromkeys(code.tolist()))  # a digit that stands there twice counts once
     heads = len(cells)
     levels = torch.linspace(-1, 1, CLS, dtype=torch.float64)
     if heads > 1:

@@ -5,9 +5,8 @@ code and CLS show the head's tile, and all other cells are drawn at random (`tab
 must tell the digits of the code apart, which takes scores that differ a little (`nudges`), and they
 must not show which digits the code uses (`lesson`).
 
-Only codes without a repeated digit can have decoys. If a digit stood at two places whose cells
-differ, cells would have to depend on the position, and a wrong number would show a part of the true
-picture.
+A digit that stands in the code twice must have equal rows and columns. If its cells differed,
+they would have to depend on the position, and a wrong number would show a part of the true picture.
 """
 
 from builder.network.model import CLS
