@@ -160,6 +160,13 @@ def test_the_verdict_on_decoys_names_what_programs_take(with_decoys):
     )
 
 
+def test_numbers_of_different_digits_are_not_enough_if_the_code_is_none(with_decoys):
+    secret, network = with_decoys
+    found = verdict(network, secret)
+    twice = found._replace(secret=replace(secret, code="2012"))
+    assert "trying all 111,110 numbers takes " in verdict_sentence(twice)
+
+
 def test_a_verdict_says_what_the_report_says(network, ghost, with_decoys):
     for secret, attacked in ((ghost, network), with_decoys):
         reported = {finding.name: finding.guesses for finding in report(attacked, secret)}

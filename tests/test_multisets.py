@@ -195,9 +195,10 @@ def test_the_search_that_suits_a_network_finds_the_same(monkeypatch):
     assert_same(find_hardest(circuits, "4711", 7), expected)
     monkeypatch.setattr(choosing, "FEWEST_NODES", 1)
     monkeypatch.setattr(choosing, "MULTISETS_PER_NODE", math.inf)
-    found = find_hardest(circuits, "4711", 7)
+    shares = []
+    found = find_hardest(circuits, "4711", 7, watch=lambda nodes, share: shares.append(share))
     assert_same(found, expected)
-    assert found.nodes > count_multisets(5)
+    assert found.nodes > count_multisets(5) and shares[0] < 0.1 and shares[-1] == 1
     limit = expected.logits[3].item()
     assert len(find_hardest(circuits, "4711", 7, limit).codes) == 3
 
@@ -217,6 +218,14 @@ def test_a_search_that_is_short_needs_no_multisets(monkeypatch, with_decoys, net
     assert find_hardest(read_circuits(decoys), secret.code).settled == 111_110
     assert find_hardest(read_circuits(network), secret.code).settled == 111_110
     assert find_hardest(read_circuits(network), secret.code, 16, budget=50).settled < 111_110
+
+
+def test_whoever_asks_for_the_hardest_code_gets_one_and_is_told_how_far_the_search_is(network):
+    shares = []
+    plain = read_circuits(network)
+    found = find_hardest(plain, "2013", watch=lambda nodes, share: shares.append(share))
+    assert len(found.codes) == 1 and shares[-1] == 1
+    assert len(find_hardest(random_circuits(5, heads=4), "4711").codes) == 1
 
 
 def test_codes_end_where_they_end():
