@@ -4,6 +4,9 @@ Random puzzles have pictures of random cells, and three in ten of the plain ones
 repeated digit. Tiles are pictures of several heads. The awkward ones are made by hand: diagonals,
 checkerboards, pictures that are all dark or all lit, many pictures, short codes in long networks.
 It ends with status 1 if a puzzle is not certified that a drawing allows.
+
+With --summits it builds puzzles with false summits instead, and shows each. Some fail: they need
+another seed, or one more picture.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import random
 import statistics
 import sys
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -27,6 +31,7 @@ from builder.training.train import train
 
 LONG = "2013170420240309"
 LONGEST = 16  # the largest max_digits of a random puzzle with decoys
+LONGEST_WITH_SUMMITS = 12
 
 
 class Built(NamedTuple):
@@ -124,6 +129,46 @@ def decoy_puzzles(dice, number):
         yield secret
 
 
+def summit_puzzles(dice, number):
+    """Random puzzles with false summits: of three heads to eight, and of 9 and 25 tiles."""
+    kinds = [None] * round(0.65 * number)
+    kinds += [3] * round(0.175 * number)
+    kinds += [5] * (number - len(kinds))
+    for tiles in kinds:
+        yield _draw_summits(dice, tiles)
+
+
+def _draw_summits(dice, tiles):
+    """A random puzzle with false summits that its drawing allows. tiles: in a row, or None."""
+    while True:
+        digits = dice.randint(4, 8)
+        max_digits = dice.randint(digits, LONGEST_WITH_SUMMITS)
+        if tiles:
+            secret = draw_tiles(dice, digits, tiles, decoys=True)
+        else:
+            secret = draw(dice, digits, max_digits, dice.randint(3, 8), decoys=True)
+        secret = replace(secret, max_digits=max_digits, summits=True)
+        try:
+            check_decoys(secret.code, secret.tiles)
+        except PuzzleError:
+            continue
+        return secret
+
+
+def report_summits(built):
+    """One line about a puzzle with false summits."""
+    secret, certificate = built.secret, built.certificate
+    sizes = (
+        f"{len(secret.code)} digits, heads: {len(secret.tiles)}, max_digits: {secret.max_digits}"
+    )
+    if not built.holds:
+        return f"{sizes}: not certified within {built.seconds:.1f} s"
+    return (
+        f"{sizes}: {built.seconds:.1f} s with seed {built.seed}, {certificate.climbs:.2%} of "
+        f"climbs arrive, rounding bound {certificate.rounding:.0f}, {certificate.nodes:,} nodes"
+    )
+
+
 def build(secret, seed=0):
     """Trains and certifies a puzzle, and measures the time."""
     start = time.perf_counter()
@@ -172,8 +217,14 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("--share", type=float, default=1.0, help="share of each random group")
     parser.add_argument("--seed", type=int, default=0, help="where random numbers start from")
+    parser.add_argument("--summits", action="store_true", help="puzzles with false summits alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.summits:
+        number = max(1, round(40 * arguments.share))
+        for secret in summit_puzzles(random.Random(arguments.seed), number):
+            print(report_summits(build(secret)), flush=True)
+        return 0
     failed = []
     for name, secrets in groups(arguments.share, arguments.seed):
         watched = track(secrets, name, console=Console(stderr=True), transient=True)

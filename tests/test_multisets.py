@@ -111,8 +111,8 @@ def test_twelve_digits_are_settled_to_the_last_code():
         circuits, "20131704", 3, watch=lambda nodes, share: seen.append((nodes, share))
     )
     assert found.settled == count_codes(12) == 1_111_111_111_110
-    assert found.nodes == seen[-1][0] and seen == sorted(seen) and seen[-1][1] == 1
-    assert 646_645 <= found.nodes < 700_000
+    assert seen == sorted(seen) and seen[-1][1] == 1
+    assert 646_645 <= seen[-1][0] <= found.nodes < 700_000
 
 
 def test_the_arrangements_of_all_multisets_are_all_codes():
@@ -164,8 +164,10 @@ def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has(monkeypat
     limit = search(circuits, "", 5000).logits[-1].item()
     found = search_multisets(circuits, "", 10**6, limit, budget=100)
     assert found.settled < count_codes(5)
-    assert count_multisets(5) + 100 <= found.nodes <= count_multisets(5) + 150
+    begun = found.nodes - 100  # besides a batch, at most
+    assert any(begun - 50 <= count_multisets(digits) <= begun for digits in range(1, 6))
     assert 0 < len(found.codes) < 5000 and (found.logits > limit).all()
+    assert found.settled in [0, *map(count_codes, range(1, 5))]
 
 
 def test_digits_that_are_looked_at_more_at_one_place_are_not_searched_so():

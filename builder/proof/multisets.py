@@ -100,27 +100,33 @@ def search_multisets(circuits, code, k=1, limit=-math.inf, known=None, budget=ma
     hardest = Hardest(circuits, code, k, limit)
     if known is not None:
         hardest.add(known)
+    total = count_multisets(circuits.max_digits)
+    begun = 0  # multisets
     visited = 0
     settled = 0
-    total = count_multisets(circuits.max_digits)
-    done = 0
+
     for length in range(1, 1 + circuits.max_digits):
         arrangements = _Arrangements(circuits, length)
+        open_nodes = []
+        number = 0  # of codes of this length
         for counts in multisets(length).split(BATCH):
-            nodes = arrangements.all_of(counts.long())
-            while len(nodes.bound):
-                if visited >= total + budget:
-                    return Found(
-                        hardest.codes, hardest.logits, visited, settled, arrangements.precision
-                    )
-                batch = take_rows(nodes, slice(-BATCH, None))
-                visited += len(batch.bound)
-                open_nodes = arrangements.improve(batch, hardest)
-                nodes = _joined(take_rows(nodes, slice(None, -BATCH)), open_nodes)
-            settled += arrangements.count(counts)
-            done += len(counts)
+            open_nodes.append(arrangements.improve(arrangements.all_of(counts.long()), hardest))
+            number += arrangements.count(counts)
+            begun += len(counts)
+            visited += len(counts)
             if watch:
-                watch(visited, done / total)
+                watch(visited, begun / total)
+        nodes = _joined(*open_nodes)
+        while len(nodes.bound):
+            if visited >= begun + budget:
+                return Found(
+                    hardest.codes, hardest.logits, visited, settled, arrangements.precision
+                )
+            batch = take_rows(nodes, slice(-BATCH, None))
+            visited += len(batch.bound)
+            improved = arrangements.improve(batch, hardest)
+            nodes = _joined(take_rows(nodes, slice(None, -BATCH)), improved)
+        settled += number
     return Found(hardest.codes, hardest.logits, visited, settled, arrangements.precision)
 
 
