@@ -134,6 +134,7 @@ def test_a_multiset_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
 def test_known_codes_need_not_be_found_again():
     circuits = random_circuits(4, heads=3)
     expected = search_multisets(circuits, "4711", 5)
+    assert len(search_multisets(circuits, "4711").codes) == 1
     found = search_multisets(circuits, "4711", 5, known=expected.codes)
     assert torch.equal(found.codes, expected.codes) and found.nodes < expected.nodes
     secret = search_multisets(circuits, "4711", 5, known=encode("4711", 4))
@@ -168,6 +169,7 @@ def test_a_search_that_runs_out_of_nodes_says_so_and_keeps_what_it_has(monkeypat
     assert any(begun - 50 <= count_multisets(digits) <= begun for digits in range(1, 6))
     assert 0 < len(found.codes) < 5000 and (found.logits > limit).all()
     assert found.settled in [0, *map(count_codes, range(1, 5))]
+    assert found.precision == pytest.approx(expected_precision(circuits))
 
 
 def test_digits_that_are_looked_at_more_at_one_place_are_not_searched_so():
@@ -176,6 +178,8 @@ def test_digits_that_are_looked_at_more_at_one_place_are_not_searched_so():
     for change, is_alike in ((2.0**-49, True), (2.0**-44, False), (0.1, False), (math.nan, False)):
         score = circuits.score.clone()
         score[1, 4, 7] += change
+        assert is_searchable(circuits._replace(score=score)) == is_alike
+        score[1, 1:, 7] -= 10.0  # it is the look's own size that counts
         assert is_searchable(circuits._replace(score=score)) == is_alike
 
 
