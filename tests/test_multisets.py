@@ -1,13 +1,14 @@
 """The search of multisets finds what brute force finds, and settles every code there is."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from builder.network.circuits import BLANK, Circuits, read_circuits
+from builder.network.circuits import BLANK, read_circuits
 from builder.network.codes import count_codes, decode, encode
 from builder.network.model import CLS
 from builder.proof import hardest as choosing
@@ -15,17 +16,11 @@ from builder.proof import multisets as searching
 from builder.proof.hardest import find_hardest
 from builder.proof.multisets import count_multisets, is_searchable, multisets, search_multisets
 from builder.proof.search import search
+from tests import random_circuits as random_tables
 from tests.oracle import assert_finds_the_hardest
+from tests.random_circuits import tables
 
-
-def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
-    """Random tables in which CLS looks at a digit alike at all places."""
-    generator = torch.Generator().manual_seed(seed)
-    score, vote = torch.randn(
-        2, heads, 1 + max_digits, 11, generator=generator, dtype=torch.float64
-    )
-    score[:, 1:] = score[:, 1:2]
-    return Circuits(loudness * score, 10 * vote, torch.tensor(0.3, dtype=torch.float64))
+random_circuits = partial(random_tables.random_circuits, is_alike=True)
 
 
 def expected_precision(circuits):
@@ -42,31 +37,8 @@ def assert_matches_brute_force(circuits, secret, k):
     assert_finds_the_hardest(search_multisets, circuits, secret, k, exact)
 
 
-@st.composite
-def tables(draw):
-    """Circuits of all sizes with few different scores and votes: votes may tie, or cancel."""
-    max_digits, heads = draw(st.integers(1, 3)), draw(st.integers(1, 8))
-    largest = draw(st.sampled_from([1.0, 20.0, 300.0]))
-    scores = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
-    largest = draw(st.sampled_from([1.0, 3000.0, 1e12]))
-    votes = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
-    shape = heads, 1 + max_digits, 11
-
-    def pick(values):
-        values = torch.tensor(values, dtype=torch.float64)
-        return values[torch.randint(len(values), shape, generator=generator)]
-
-    score = pick(scores)
-    score[:, 1:] = score[:, 1:2]
-    vote = pick(votes)
-    if draw(st.booleans()):
-        vote = vote * (-1.0) ** torch.arange(heads)[:, None, None]
-    return Circuits(score, vote, torch.tensor(draw(st.floats(-1e3, 1e3)), dtype=torch.float64))
-
-
 @settings(max_examples=60)
-@given(tables(), st.sampled_from(["", "7", "05", "123"]), st.integers(1, 40))
+@given(tables(300.0, is_alike=True), st.sampled_from(["", "7", "05", "123"]), st.integers(1, 40))
 @example(random_circuits(3, heads=1), "471", 1)
 def test_the_search_finds_what_brute_force_finds(circuits, secret, k):
     assume(len(secret) <= circuits.max_digits)

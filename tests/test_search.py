@@ -13,14 +13,7 @@ from builder.network.model import CLS, NeuralNetwork
 from builder.proof import search as searching
 from builder.proof.search import precision, search
 from tests.oracle import assert_finds_the_hardest, hardest, network_logits
-
-
-def random_circuits(max_digits, heads=2, seed=0, loudness=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    score, vote = torch.randn(
-        2, heads, 1 + max_digits, 11, generator=generator, dtype=torch.float64
-    )
-    return Circuits(loudness * score, 10 * vote, torch.tensor(0.3, dtype=torch.float64))
+from tests.random_circuits import random_circuits, tables
 
 
 def expected_precision(circuits):
@@ -35,30 +28,6 @@ def assert_matches_brute_force(circuits, secret, k):
     exact = expected_precision(circuits)
     assert precision(circuits) == pytest.approx(exact, rel=1e-12)
     assert_finds_the_hardest(search, circuits, secret, k, exact)
-
-
-@st.composite
-def tables(draw):
-    """Circuits of all sizes with few different scores and votes: votes may tie, or cancel."""
-    max_digits, heads = draw(st.integers(1, 3)), draw(st.integers(1, 8))
-    largest = draw(st.sampled_from([1.0, 20.0, 750.0]))
-    scores = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
-    largest = draw(st.sampled_from([1.0, 3000.0, 1e12]))
-    votes = draw(st.lists(st.floats(-largest, largest), min_size=1, max_size=4))
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
-    shape = heads, 1 + max_digits, 11
-
-    def pick(values):
-        values = torch.tensor(values, dtype=torch.float64)
-        return values[torch.randint(len(values), shape, generator=generator)]
-
-    score = pick(scores)
-    vote = pick(votes)
-    noise = draw(st.sampled_from([0.0, 1e-9, 0.3]))
-    score = score + noise * torch.randn(score.shape, generator=generator, dtype=torch.float64)
-    if draw(st.booleans()):
-        vote = vote * (-1.0) ** torch.arange(heads)[:, None, None]
-    return Circuits(score, vote, torch.tensor(draw(st.floats(-1e3, 1e3)), dtype=torch.float64))
 
 
 def one_loud_digit(score):
