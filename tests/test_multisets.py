@@ -103,6 +103,24 @@ def test_a_multiset_that_is_lost_is_missing_in_the_codes_settled(monkeypatch):
     assert found.settled == count_codes(4) - 4  # 9, 99, 999 and 9999 come first
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_price_gets_larger_than_the_rounding_allows(sign):
+    """Two digits have the same extreme price: one is taken too often, the other too rarely."""
+    circuits = random_circuits(4)
+    arrangements = searching._Arrangements(circuits, 4)
+    size = arrangements.size
+    assert arrangements.precision == pytest.approx(expected_precision(circuits))
+    counts = torch.zeros(1, 10, dtype=torch.long)
+    counts[0, 3], counts[0, 7] = 1, 3
+    nodes = arrangements.all_of(counts)
+    prices = torch.full_like(nodes.prices, sign * size)
+    hardest = searching.Hardest(circuits, "", 100, -1e9)
+    improved = arrangements.improve(nodes._replace(prices=prices), hardest)
+    assert len(improved.bound) == 1 and improved.rounds.item() == 1
+    assert improved.prices.abs().max() == size
+    assert (improved.prices != prices).sum() == 1  # the other one would have left the range
+
+
 def test_known_codes_need_not_be_found_again():
     circuits = random_circuits(4, heads=3)
     expected = search_multisets(circuits, "4711", 5)

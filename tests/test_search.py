@@ -80,6 +80,14 @@ def test_heads_whose_products_could_overflow_only_together_are_refused():
         search(many, "7")
 
 
+def test_products_and_a_bias_that_could_overflow_only_together_are_refused():
+    circuits = loud_votes(0.75e307)
+    circuits.score.zero_()
+    search(circuits, "7")
+    with pytest.raises(OverflowError):
+        search(circuits._replace(bias=torch.tensor(1.2e308, dtype=torch.float64)), "7")
+
+
 def test_tables_whose_products_are_just_small_enough_are_searched():
     found = search(loud_votes(1.1e307), "7")  # 8 times that, for CLS and a digit, is below 1.8e308
     assert found.settled == 10 and found.logits.item() == pytest.approx(1.1e307)
