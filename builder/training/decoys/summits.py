@@ -169,9 +169,7 @@ class SummitLesson(DecoyLesson):
 
     def find_hard_negatives(self, gap):
         """As a Lesson's. If there are none, adds contexts while too many climbs reach the code."""
-        found = self.add_hard_negatives(gap)
-        circuits = self.circuits()
-        hardest = (circuits.logits(self.right_code) - circuits.logits(self.negatives).max()).item()
+        found, hardest = super().find_hard_negatives(gap)
         if found:
             return found, hardest
         contexts = self.find_contexts()
